@@ -10,6 +10,7 @@ from django.conf import settings
 
 from enrichment import price
 from enrichment.upstream.errors import UpstreamError
+from enrichment.upstream.gate import Purpose
 from enrichment.upstream.jupiter import Jupiter, jupiter
 from tokens.facts import Facts, Observation
 from tokens.mint import Mint
@@ -30,7 +31,7 @@ def open_jupiter() -> Jupiter:
     return jupiter(settings.JUPITER_URL, settings.JUPITER_API_KEY, settings.JUPITER_PLAN)
 
 
-def collect(mints: Sequence[Mint], purpose: str) -> Collected:
+def collect(mints: Sequence[Mint], purpose: Purpose) -> Collected:
     """Ask for up to 100 mints, in one call on the account of `purpose`'s share."""
 
     async def search() -> dict[Mint, Observation]:

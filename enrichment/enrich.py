@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,7 +34,6 @@ LADDER = (
 )  # requirements B3
 GIVE_UP_AFTER = 5  # attempts in a row; then `failed`, and looked at again at the ladder's last rung
 KNOWN_AGAIN = timedelta(days=7)  # names and supplies drift slowly; prices have their own schedule
-UNPRICED_AGAIN = timedelta(hours=24)  # most unpriced tokens never trade again
 AFTER_OUTAGE = timedelta(seconds=30)  # the source failed, not the token: its attempts are not counted
 
 _COLUMNS = ["status", "priority", "attempts", "last_attempt_at", "last_error"]
@@ -51,21 +50,11 @@ class Report:
     retry_at: datetime | None = None
 
 
-def owe(token_ids: Iterable[int], *, priority: int, now: datetime) -> None:
+def owe(token_ids: Sequence[int], *, priority: int, now: datetime) -> None:
     """Record that these new tokens are to be learnt about. In the transaction that registers them."""
-    rows = [
-        {
-            "token_id": t,
-            "status": "pending",
-            "priority": priority,
-            "attempts": 0,
-            "due_at": now,
-            "last_error": "",
-        }
-        for t in token_ids
-    ]
-    for chunk in bulk.chunks(rows, 20_000):
-        bulk.insert(EnrichmentState, chunk, ["token_id", "status", "priority", "attempts", "due_at", "last_error"])
+    debt = {"status": Token.Status.PENDING, "priority": priority, "attempts": 0, "due_at": now, "last_error": ""}
+    for chunk in bulk.chunks(token_ids, 20_000):
+        bulk.insert(EnrichmentState, [{"token_id": token_id} | debt for token_id in chunk], ["token_id", *debt])
 
 
 def run_once(now: datetime) -> Report:
@@ -136,17 +125,22 @@ def _release(claim: Claim[EnrichmentState], collected: Collected, now: datetime)
 
 
 def _complete(state: EnrichmentState, facts: Facts, now: datetime) -> dict[str, Any]:
-    is_priced = facts.price is not None and facts.price.usd is not None
-    due_at = now + (KNOWN_AGAIN if is_priced else UNPRICED_AGAIN)
-    return _row(state, Token.Status.COMPLETE, 0, due_at, now)
+    """Known. An unpriced token climbs the ladder too: a newborn often trades minutes later, an old one hardly ever."""
+    if facts.price is not None and facts.price.usd is not None:
+        return _row(state, Token.Status.COMPLETE, 0, now + KNOWN_AGAIN, now)
+    attempts = min(state.attempts + 1, GIVE_UP_AFTER)
+    return _row(state, Token.Status.COMPLETE, attempts, now + _rung(attempts), now)
 
 
 def _absent(state: EnrichmentState, now: datetime) -> dict[str, Any]:
     """Nobody knows the mint (yet): climb the ladder, and say `failed` at its top."""
     attempts = min(state.attempts + 1, GIVE_UP_AFTER)
     status = Token.Status.FAILED if attempts >= GIVE_UP_AFTER else state.status
-    rung = LADDER[min(attempts, len(LADDER)) - 1]
-    return _row(state, status, attempts, now + rung, now, error="unknown to every source")
+    return _row(state, status, attempts, now + _rung(attempts), now, error="unknown to every source")
+
+
+def _rung(attempts: int) -> timedelta:
+    return LADDER[min(attempts, len(LADDER)) - 1]
 
 
 def _row(

@@ -92,7 +92,7 @@ class ListRun(models.Model):
 class EnrichmentState(Leased):
     """The debt of learning about one token. `due_at` is the next attempt, whatever the last outcome was.
 
-    `attempts` counts tries since the last success; `priority` lower is sooner (0 fresh from a feed, 5 bulk import).
+    `attempts` counts tries in a row that found no price; `priority` lower is sooner (0 fresh from a feed, 5 bulk import).
     """
 
     token = models.OneToOneField(

@@ -125,7 +125,11 @@ def _body(url: str) -> bytes:
     """Return a list's bytes from http(s), a file: URL or a plain path."""
     parts = urlsplit(url)
     if parts.scheme in {"http", "https"}:
-        return async_to_sync(fetch_list)(url, max_bytes=settings.LIST_MAX_BYTES).body or b""
+        answer = async_to_sync(fetch_list)(url, max_bytes=settings.LIST_MAX_BYTES)
+        body = answer.body or b""
+        if not answer.complete and not body.rstrip().endswith(b"]"):
+            raise NotAList("neither its length nor its form says whether it is whole")
+        return body
     path = Path(parts.path if parts.scheme == "file" else url)
     if path.stat().st_size > settings.LIST_MAX_BYTES:
         raise NotAList(f"larger than {settings.LIST_MAX_BYTES} bytes")
@@ -144,7 +148,7 @@ def _take_in(
     source, listing = claim.rows[0], fetched.listing
     before = _digests(source)
     change = detection.delta(before, listing)
-    has_sentinels = source.is_complete and listing.holds(detection.SENTINELS, source.digest_key)
+    has_sentinels = source.is_complete and listing.holds(detection.SENTINELS)
     verdict = detection.judge(
         listing,
         change,
@@ -155,7 +159,7 @@ def _take_in(
     outcome = Outcome(
         source.name,
         size=listing.size,
-        valid=len(listing.digests) - change.invalid,
+        valid=len(change.members),
         missing=len(change.missing) if source.is_complete else 0,
         accepted=verdict.accepted,
         reason=verdict.reason,
@@ -169,7 +173,7 @@ def _take_in(
     with transaction.atomic():
         new = _register(source, change.new, now)
         _move_snapshot(
-            source, listing, before, keeps_absent=source.is_complete and not verdict.believes_absence, now=now
+            source, change.members, before, keeps_absent=source.is_complete and not verdict.believes_absence, now=now
         )
         outcome = replace(outcome, new=new, duration_s=time.monotonic() - begun)
         if not _record(claim, outcome, next_at=next_at, now=now):
@@ -186,7 +190,7 @@ def _register(source: ListSource, mints: Sequence[Mint], now: datetime) -> int:
     """Give new mints their rows and their enrichment debts; a bulk load is announced as it is enriched."""
     is_bulk = len(mints) > settings.ANNOUNCE_LIMIT
     fresh = store.register(mints, source=source.name, now=now, announce=not is_bulk)
-    enrich.owe((r.token_id for r in fresh), priority=enrich.BULK if is_bulk else enrich.FRESH, now=now)
+    enrich.owe([r.token_id for r in fresh], priority=enrich.BULK if is_bulk else enrich.FRESH, now=now)
     return len(fresh)
 
 
@@ -198,20 +202,18 @@ def _digests(source: ListSource) -> Digests | None:
 
 
 def _move_snapshot(
-    source: ListSource, listing: Listing, before: Digests | None, *, keeps_absent: bool, now: datetime
+    source: ListSource, members: Digests, before: Digests | None, *, keeps_absent: bool, now: datetime
 ) -> None:
     """Make the list's members the source's snapshot; absences that are not believed stay members."""
-    members = listing.digests
     if before is not None:
         members = np.union1d(members, before) if keeps_absent else members
         if np.array_equal(members, before):
             return
-    old = source.snapshot_id
     snapshot = ListSnapshot.objects.create(
         source=source, accepted_at=now, size=len(members), digests=members.astype("<u8").tobytes()
     )
     ListSource.objects.filter(pk=source.pk).update(snapshot=snapshot)
-    ListSnapshot.objects.filter(pk=old).delete()
+    ListSnapshot.objects.filter(source=source).exclude(pk=snapshot.pk).delete()
 
 
 def _record(claim: Claim[ListSource], outcome: Outcome, *, next_at: datetime, now: datetime) -> bool:

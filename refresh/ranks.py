@@ -47,7 +47,8 @@ def rank(now: datetime) -> RankRun:
         size = rows[0][2] if rows else _last_size()
         run = RankRun.objects.create(at=now, size=size, changed=len(rows), duration_s=time.monotonic() - begun)
         RankRun.objects.filter(at__lt=now - KEEP_RUNS).delete()
-    log.info("tokens.ranked", size=run.size, changed=run.changed, duration_s=round(run.duration_s, 3))
+    if run.changed:
+        log.info("tokens.ranked", size=run.size, changed=run.changed, duration_s=round(run.duration_s, 3))
     return run
 
 

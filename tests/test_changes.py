@@ -89,6 +89,11 @@ def test_a_price_is_equal_to_itself_at_the_stored_scale() -> None:
     assert diff(row, facts(1, "0.1234567890123456789"), NOW) is None
 
 
+def test_amounts_beyond_the_usual_precision_keep_every_digit() -> None:
+    fdv = Decimal("63412345678901234567.123456789012345678")
+    assert after(EMPTY, facts(1, fdv_usd=fdv))["fdv"] == fdv
+
+
 def test_a_bulk_registered_token_is_announced_by_its_first_facts_even_empty_ones() -> None:
     patch = diff(EMPTY | {"revision": 0}, Facts(mint=facts(1).mint), NOW)
     assert patch is not None

@@ -6,13 +6,14 @@ import csv
 import gzip
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enrichment.detection import SENTINELS, Delta, Listing, NotAList, delta, judge, listing_of, read, unpack
+from enrichment.detection import SENTINELS, Listing, NotAList, delta, judge, listing_of, read, unpack
 from tests.conftest import SHARED, mint
 
 KEY = 0x1234_5678_9ABC_DEF0
@@ -99,6 +100,13 @@ def test_a_stray_row_costs_itself_and_not_the_list() -> None:
     assert len(delta(None, listing).new) == 200
 
 
+def test_rubbish_is_never_a_member_so_it_counts_again_every_time() -> None:
+    listing = listed([*POOL, "O" * 40, "x" * 33])
+    first = delta(None, listing)
+    again = delta(first.members, listing)
+    assert (first.invalid, again.invalid, again.new, len(again.missing)) == (2, 2, [], 0)
+
+
 def test_gzip_is_unpacked_within_its_bound() -> None:
     packed = gzip.compress(as_json(POOL))
     assert unpack(packed, 10**6) == as_json(POOL)
@@ -113,7 +121,7 @@ def test_gzip_is_unpacked_within_its_bound() -> None:
 
 def verdict(mints: list[str], *, before: int = 0, missing: int = 0, is_complete: bool = True, sentinels: bool = True):  # type: ignore[no-untyped-def]
     listing = listed(mints)
-    change = Delta(delta(None, listing).new, delta(None, listing).invalid, np.zeros(missing, dtype=np.uint64))
+    change = replace(delta(None, listing), missing=np.zeros(missing, dtype=np.uint64))
     return judge(listing, change, is_complete=is_complete, has_sentinels=sentinels, previous_size=before)
 
 
@@ -121,7 +129,9 @@ def verdict(mints: list[str], *, before: int = 0, missing: int = 0, is_complete:
     ("before", "missing", "believes_absence"),
     [(1000, 2000, True), (1000, 2001, False), (1_000_000, 5000, True), (1_000_000, 5001, False), (0, 0, True)],
 )
-def test_a_list_that_shrinks_too_much_keeps_its_additions_only(before: int, missing: int, believes_absence: bool) -> None:
+def test_a_list_that_shrinks_too_much_keeps_its_additions_only(
+    before: int, missing: int, believes_absence: bool
+) -> None:
     result = verdict(POOL, before=before, missing=missing)
     assert result.accepted
     assert result.believes_absence == believes_absence
@@ -135,8 +145,8 @@ def test_more_than_one_entry_in_a_hundred_that_is_no_mint_refuses_the_list(rubbi
 def test_a_complete_list_without_the_sentinels_is_refused_and_a_feed_is_not() -> None:
     assert not verdict(POOL, sentinels=False).accepted
     assert verdict(POOL, sentinels=False, is_complete=False).accepted
-    assert listed([*POOL, *SENTINELS]).holds(SENTINELS, KEY)
-    assert not listed([*POOL, *SENTINELS[:2]]).holds(SENTINELS, KEY)
+    assert listed([*POOL, *SENTINELS]).holds(SENTINELS)
+    assert not listed([*POOL, *SENTINELS[:2]]).holds(SENTINELS)
 
 
 @pytest.mark.shared

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from enrichment.sandbox import faults
 from enrichment.sandbox.market import Market
 from enrichment.sandbox.server import Sandbox
-from enrichment.sandbox import faults
 
 
 @dataclass(frozen=True, slots=True)

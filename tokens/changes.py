@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from tokens.facts import Facts, Metadata, Price
@@ -38,7 +38,7 @@ LIVE = (
 _SILENT = frozenset({"price_received_at", "price_changed_at", "price_block_id", "token_program", "mint_authority",
                      "freeze_authority"})  # fmt: skip
 """Columns that are no public field: a change in these alone is stored and told to nobody."""
-_PRICE_STEP = Decimal("1e-18")  # the stored scale
+_STEP, _DIGITS = Decimal("1e-18"), Context(prec=38)  # the stored scale and size: numeric(38, 18)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def _price_changes(old: Row, new: Price | None, now: datetime) -> dict[str, Any]
         return _without_price(old, new)
     if is_older(old, new):
         return {}
-    price = new.usd.quantize(_PRICE_STEP)
+    price = _stored(new.usd)
     if not price:  # too small for the stored scale: unknown to us, and never zero
         return _without_price(old, new)
     fresh: dict[str, Any] = {
@@ -123,11 +123,16 @@ def _price_changes(old: Row, new: Price | None, now: datetime) -> dict[str, Any]
     return {column: value for column, value in fresh.items() if not _equal(old[column], value)}
 
 
+def _stored(value: Decimal) -> Decimal:
+    """Return the value as the database keeps it, so that what was stored compares equal to what arrives again."""
+    return value.quantize(_STEP, context=_DIGITS)
+
+
 def _numbers(new: Price) -> dict[str, Any]:
     """Return the figures beside the price that this round knows; the unknown ones keep their last value."""
     known = {column: getattr(new, name) for column, name in _LIVE_NUMBERS.items()}
     return {
-        column: value.quantize(_PRICE_STEP) if isinstance(value, Decimal) else value
+        column: _stored(value) if isinstance(value, Decimal) else value
         for column, value in known.items()
         if value is not None
     }

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 STOP_SIGNAL = signal.SIGUSR1
 """What the cluster command sends its workers on shutdown: end after the slot in hand."""
 
-_POLL_S = 0.5  # how often a standby looks whether the leader is gone
+_POLL_S = 0.5  # how often a standby looks whether the leader is gone, and a leader whether it was told to stop
 _stopping = False
 
 
@@ -85,7 +85,7 @@ def _lead(name: str, lease_id: uuid.UUID, deadline: float) -> None:
             log.warning("pulse.lost", pulse=name)
             return
         else:
-            time.sleep(min(config["period_s"] - into_slot_s, max(0.0, deadline - time.monotonic())))
+            time.sleep(min(config["period_s"] - into_slot_s, max(0.0, deadline - time.monotonic()), _POLL_S))
 
 
 def _run_slot(name: str, run: Callable[[datetime], Any], now: datetime) -> None:

@@ -1,0 +1,182 @@
+"""List sources, their runs, the debts of enrichment and the upstreams' gates in the admin."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from django import forms
+from django.contrib import admin
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from enrichment.models import EnrichmentState, ListRun, ListSource, Upstream
+from enrichment.upstream import gate
+from tokens import format
+from tokens.admin import Board, Quick, isolated
+
+INTERVAL_S = (5, 86_400)  # the range the environment accepts for TOKEN_LIST_INTERVAL_S
+
+if TYPE_CHECKING:
+    _SourceForm = forms.ModelForm[ListSource]
+else:
+    _SourceForm = forms.ModelForm
+
+
+class ListSourceForm(_SourceForm):
+    """What an operator may tune about a source."""
+
+    interval_s = forms.IntegerField(
+        label="interval, s",
+        validators=[
+            MinValueValidator(INTERVAL_S[0], "At least 5 seconds between two runs."),
+            MaxValueValidator(INTERVAL_S[1], "At most 86,400 seconds (a day) between two runs."),
+        ],
+    )
+
+    class Meta:
+        model = ListSource
+        fields = ("enabled", "interval_s")
+
+
+class NoNew:
+    """Rows that the installation makes for itself: an operator tunes them, and neither adds nor deletes any."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(ListSource)
+class ListSourceAdmin(NoNew, Quick):
+    """Where mints come from. The address comes from the environment and is shown without what may be secret in it."""
+
+    form = ListSourceForm
+    list_display = ("name", "kind", "enabled", "interval_s", "due_at", "members")
+    list_editable = ("enabled", "interval_s")
+    list_select_related = ("snapshot",)
+    fields = ("name", "kind", "address", "enabled", "interval_s", "due_at", "members")
+    readonly_fields = ("name", "kind", "address", "due_at", "members")
+    ordering = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("snapshot__digests")  # megabytes each
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[ListSourceForm]:
+        return ListSourceForm
+
+    def save_model(self, request: HttpRequest, obj: ListSource, form: Any, change: bool) -> None:
+        """Write only what the operator changed: a running worker owns the lease and the snapshot of this very row."""
+        obj.save(update_fields=form.changed_data)
+        soonest = timezone.now() + timedelta(seconds=obj.interval_s)
+        idle = ListSource.objects.filter(pk=obj.pk, lease_id__isnull=True)
+        idle.filter(due_at__gt=soonest).update(due_at=soonest)  # a shorter interval does not wait out the longer one
+
+    @admin.display(description="members")
+    def members(self, source: ListSource) -> str:
+        return "none yet" if source.snapshot is None else format.count(source.snapshot.size)
+
+    @admin.display(description="address")
+    def address(self, source: ListSource) -> str:
+        url = urlsplit(source.url)
+        return f"{url.scheme}://{url.hostname or ''}{url.path}" if source.url else "the upstream's own"
+
+
+@admin.register(ListRun)
+class ListRunAdmin(Board):
+    """What each detection run saw and decided, the newest first."""
+
+    list_display = ("started_at", "source", "verdict", "size", "valid", "new", "removed", "missing", "took")
+    list_filter = ("source", "accepted")
+    ordering = ("-id",)
+
+    @admin.display(description="verdict")
+    def verdict(self, run: ListRun) -> SafeString:
+        if run.accepted:
+            return format_html("accepted{}", f": {run.reason}" if run.reason else "")
+        return format_html("<strong>refused: {}</strong>", run.reason)
+
+    @admin.display(description="took")
+    def took(self, run: ListRun) -> str:
+        return f"{run.duration_s:.2f} s"
+
+
+@admin.register(EnrichmentState)
+class EnrichmentStateAdmin(Board):
+    """The debts of learning, in the order they are paid."""
+
+    list_display = ("token_text", "status", "priority", "attempts", "due_at", "last_attempt_at", "error_text")
+    list_filter = ("status",)
+    list_select_related = ("token",)
+    ordering = ("priority", "due_at", "token")
+    search_fields = ("token__mint",)
+    search_help_text = "A whole mint."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        return queryset.filter(token__mint=search_term.strip()) if search_term.strip() else queryset, False
+
+    @admin.display(description="token")
+    def token_text(self, state: EnrichmentState) -> SafeString:
+        return isolated(str(state.token))
+
+    @admin.display(description="last error")
+    def error_text(self, state: EnrichmentState) -> SafeString:
+        return isolated(state.last_error)
+
+
+@admin.register(Upstream)
+class UpstreamAdmin(NoNew, Quick):
+    """Each upstream account: what its gate thinks of it, and the switch that stops every call to it."""
+
+    list_display = ("name", "standing", "held_until", "calls_last_minute", "paused", "updated_at")
+    fields = ("name", "paused", "standing", "held_until", "calls_last_minute", "gate_text", "updated_at")
+    readonly_fields = ("name", "standing", "held_until", "calls_last_minute", "gate_text", "updated_at")
+    ordering = ("name",)
+    actions = ("pause", "resume")
+
+    def save_model(self, request: HttpRequest, obj: Upstream, form: Any, change: bool) -> None:
+        """Write only the switch: the gate is written by every call that leaves."""
+        obj.save(update_fields=[*form.changed_data, "updated_at"])
+
+    @admin.action(description="Pause: no call leaves", permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Upstream]) -> None:
+        self._set_paused(request, queryset, paused=True)
+
+    @admin.action(description="Resume", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Upstream]) -> None:
+        self._set_paused(request, queryset, paused=False)
+
+    def _set_paused(self, request: HttpRequest, queryset: QuerySet[Upstream], *, paused: bool) -> None:
+        for upstream in queryset.exclude(paused=paused):
+            Upstream.objects.filter(pk=upstream.pk).update(paused=paused, updated_at=timezone.now())
+            self.log_change(request, upstream, "Paused." if paused else "Resumed.")
+        self.message_user(request, f"{', '.join(map(str, queryset))}: {'paused' if paused else 'resumed'}.")
+
+    @admin.display(description="state")
+    def standing(self, upstream: Upstream) -> str:
+        return "paused" if upstream.paused else gate.State.from_json(upstream.gate).standing
+
+    @admin.display(description="held until")
+    def held_until(self, upstream: Upstream) -> str:
+        until = datetime.fromtimestamp(gate.opens_at(gate.State.from_json(upstream.gate)), UTC)
+        return f"{until:%F %T} UTC" if until > timezone.now() else "—"
+
+    @admin.display(description="calls, last 60 s")
+    def calls_last_minute(self, upstream: Upstream) -> int:
+        since_s = timezone.now().timestamp() - 60
+        calls = gate.State.from_json(upstream.gate).calls
+        return sum(n for slot, _, n in calls if slot * gate.SLOT_S > since_s)
+
+    @admin.display(description="gate")
+    def gate_text(self, upstream: Upstream) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(upstream.gate, indent=1, sort_keys=True))

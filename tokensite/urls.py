@@ -1,0 +1,9 @@
+"""Where everything hangs."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("tokens.urls")),
+]
