@@ -1,0 +1,68 @@
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def command(*options: str) -> list[str]:
+    return [sys.executable, str(ROOT / "manage.py"), "sandbox", *options]
+
+
+@contextmanager
+def running(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command("--port", "0", *options), stdout=pipe, stderr=pipe, text=True, cwd=ROOT) as process:
+        try:
+            line = process.stdout.readline()
+            url = re.fullmatch(r"sandbox listening on (http://127\.0\.0\.1:\d+)\n", line)
+            assert url, line + process.stderr.read()
+            yield process, url[1]
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_listens_and_stops_on_a_signal(number):
+    with running("--mints", "50", "--seed", "9", "--fault", "html", "empty_list") as (process, url):
+        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310
+            about = json.load(response)
+        assert (about["mints"], about["seed"], about["faults"]) == (50, 9, ["empty_list", "html"])
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--mint-file", "/nowhere/list.csv"], 1, "No such file"),
+        (["--mints", "2"], 2, "--mints"),
+        (["--speed", "fast"], 2, "--speed"),
+        (["--since", "yesterday"], 2, "--since"),
+        (["--fault", "nonsense"], 2, "--fault"),
+    ],
+)
+def test_a_bad_option_is_one_clear_message(options, code, said):
+    result = subprocess.run(command("--port", "0", *options), capture_output=True, text=True, cwd=ROOT, timeout=30)
+    assert result.returncode == code
+    assert said in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+
+
+def test_an_occupied_port_is_one_clear_message():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        result = subprocess.run(command("--port", port), capture_output=True, text=True, cwd=ROOT, timeout=30)
+    assert result.returncode == 1
+    assert f"port {port}" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
