@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -28,14 +27,13 @@ def fail(now: datetime) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _quick(settings: Settings) -> Iterator[None]:
+def _quick(settings: Settings) -> None:
     settings.PULSE_BUDGET_S = 0.12
     settings.PULSES = {
         "note": {"run": "tests.test_pulse.note_slot", "period_s": 0.03},
         "fail": {"run": "tests.test_pulse.fail", "period_s": 0.03},
     }
     ran.clear()
-    yield
 
 
 def test_a_pulse_runs_each_slot_once_then_hands_over_to_a_fresh_copy() -> None:

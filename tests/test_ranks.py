@@ -68,7 +68,9 @@ def test_a_token_that_rises_is_due_within_its_new_interval(known: Known) -> None
 
 
 def test_tiers_are_the_documented_six() -> None:
-    rows = RefreshTier.objects.order_by("position").values_list("name", "rank_from", "rank_to", "interval_s", "priority")
+    rows = RefreshTier.objects.order_by("position").values_list(
+        "name", "rank_from", "rank_to", "interval_s", "priority"
+    )
     assert list(rows) == [
         ("CRITICAL", 1, 50, 15, 1000),
         ("HIGH", 51, 200, 30, 500),

@@ -63,9 +63,9 @@ def test_what_could_not_be_published_goes_out_first_and_keeps_its_number() -> No
 
 @pytest.mark.django_db(transaction=True)
 def test_an_event_of_a_rolled_back_change_never_existed() -> None:
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         outbox.append([Event("token:new", NOW)])
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     assert relay.relay_once(Layer()) == 0
 
 

@@ -152,6 +152,6 @@ def test_an_old_snapshot_and_the_patches_make_the_new_snapshot(steps: list[Any],
                 store.set_ranks({ids[mint(number)]: (second, "HIGH") if flag else (None, None)}, at)
             else:
                 store.set_status({ids[mint(number)]: "complete" if flag else "partial"}, at)
-        rebuilt = {address: row for address, row in replayed(events()).items()}
+        rebuilt = replayed(events())
         assert rebuilt == snapshot()
         transaction.set_rollback(True)

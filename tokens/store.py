@@ -74,8 +74,9 @@ def apply(facts: Sequence[Facts], now: datetime) -> list[Patch]:
 def set_status(statuses: Mapping[int, str], now: datetime) -> None:
     """Record how far enrichment got, by token id, and tell of those whose status changed."""
     with transaction.atomic():
-        stored = Token.objects.select_for_update().filter(id__in=statuses).order_by("id").only("id", "status")
-        changed = {token.id for token in stored if statuses[token.id] != token.status}
+        _lock(sorted(statuses))
+        stored = Token.objects.filter(id__in=statuses).only("id", "status")
+        changed = [token.id for token in stored if statuses[token.id] != token.status]
         rows = [{"id": token_id, "status": statuses[token_id], "updated_at": now} for token_id in changed]
         bulk.update(Token, rows, ["status", "updated_at"])
         _touch(changed, "token:status", ["status"], now)
@@ -84,16 +85,23 @@ def set_status(statuses: Mapping[int, str], now: datetime) -> None:
 def set_ranks(ranks: Mapping[int, tuple[int | None, str | None]], now: datetime) -> None:
     """Record new (rank, tier) pairs by token id: only tokens whose pair changed belong here."""
     with transaction.atomic():
-        rows = [{"token_id": token_id, "rank": rank, "tier": tier} for token_id, (rank, tier) in ranks.items()]
-        for chunk in bulk.chunks(rows, _CHUNK):
-            bulk.update(TokenPrice, chunk, ["rank", "tier"])
-            history = [{"token_id": row["token_id"], "at": now, "rank": row["rank"]} for row in chunk]
-            bulk.insert(RankHistory, history, ["token_id", "at", "rank"])
-            _touch({row["token_id"] for row in chunk}, "token:update", ["rank", "tier"], now)
+        for ids in bulk.chunks(sorted(ranks), _CHUNK):
+            _lock(ids)
+            rows = [{"token_id": token_id, "rank": ranks[token_id][0], "tier": ranks[token_id][1]} for token_id in ids]
+            bulk.update(TokenPrice, rows, ["rank", "tier"])
+            bulk.insert(RankHistory, [row | {"at": now} for row in rows], ["token_id", "at", "rank"])
+            _touch(ids, "token:update", ["rank", "tier"], now)
+
+
+def _lock(token_ids: Sequence[int]) -> None:
+    """Lock the tokens' live rows in id order: every writer does so first, so none can deadlock with another."""
+    with connection.cursor() as cursor:
+        sql = "SELECT 1 FROM token_prices WHERE token_id = ANY(%s) ORDER BY token_id FOR UPDATE"
+        cursor.execute(sql, [list(token_ids)])
 
 
 def _stored(mints: Sequence[Mint]) -> dict[Mint, dict[str, Any]]:
-    """Lock the tokens' live rows, in id order so that writers cannot deadlock, and return all their columns."""
+    """Lock the tokens' live rows, in id order as `_lock` does, and return all their columns."""
     columns = ["token_id", "token__mint", "revision", *LIVE, *(f"token__{name}" for name in STATIC)]
     rows = (
         TokenPrice.objects.select_for_update(of=("self",))
@@ -184,14 +192,14 @@ def _announce(token_ids: Sequence[int], now: datetime) -> None:
     ])  # fmt: skip
 
 
-def _touch(token_ids: set[int], type_: str, names: Sequence[str], now: datetime) -> None:
+def _touch(token_ids: Sequence[int], type_: str, names: Sequence[str], now: datetime) -> None:
     """Raise the revision of announced tokens and owe one event each with the named fields as they are now."""
     announced = TokenPrice.objects.filter(token__in=token_ids, revision__gt=0)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE token_prices SET revision = revision + 1, updated_at = %s "
             "WHERE token_id = ANY(%s) AND revision > 0",
-            [now, sorted(token_ids)],
+            [now, list(token_ids)],
         )
     rows = _public_rows(list(announced.values_list("token_id", flat=True)), now)
     outbox.append([
