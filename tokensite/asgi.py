@@ -1,4 +1,4 @@
-"""The one web process: HTTP through Django, WebSocket through Channels behind an Origin check."""
+"""The one web process: HTTP through Django, WebSocket through the hub's routing, which checks Origins itself."""
 
 import os
 
@@ -9,11 +9,8 @@ from django.core.asgi import get_asgi_application
 
 http = get_asgi_application()  # loads the apps that the imports below need
 
-from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
+from channels.routing import ProtocolTypeRouter
 
-from tokens.routing import websocket_urlpatterns
+from tokens.routing import websocket
 
-application = ProtocolTypeRouter(
-    {"http": http, "websocket": AllowedHostsOriginValidator(URLRouter(websocket_urlpatterns))}
-)
+application = ProtocolTypeRouter({"http": http, "websocket": websocket})
