@@ -100,7 +100,8 @@ _database["NAME"] = (
 _database["ENGINE"] = "django.db.backends.postgresql"
 _database["OPTIONS"] = _database.get("OPTIONS", {}) | {"application_name": "tokensite"}
 if _is_web:  # a pool must not be forked, and only the web process never forks
-    _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 10, "timeout": 5}
+    _database["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 10, "timeout": 2}  # then 503, while health stays up
+    _database["OPTIONS"].setdefault("options", "-c statement_timeout=5000")  # ms; no page is worth more
 else:
     _database |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 DATABASES = {"default": _database}
@@ -112,6 +113,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": REDIS_PREFIX,
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},  # s; a cache is never waited for
     }
 }
 CHANNEL_LAYERS = {
@@ -195,6 +197,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "EXCEPTION_HANDLER": "tokens.errors.handle",
+    "URL_FORMAT_OVERRIDE": None,  # `format` is no parameter of ours, so it is refused like any other
     "UNAUTHENTICATED_USER": None,
 }
 

@@ -7,3 +7,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("tokens.urls")),
 ]
+handler400 = "tokens.errors.bad_request"
+handler403 = "tokens.errors.permission_denied"
+handler404 = "tokens.errors.not_found"
+handler500 = "tokens.errors.server_error"
