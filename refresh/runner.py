@@ -12,9 +12,9 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from enrichment.upstream.errors import GateShut, RateLimited, UpstreamError
 
 from enrichment.collect import collect
+from enrichment.upstream.errors import GateShut, RateLimited, UpstreamError
 from refresh import policy, queue
 from refresh.models import RefreshRun, RefreshState
 from refresh.policy import Outcome, Tier
