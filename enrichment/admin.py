@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -138,9 +138,9 @@ class EnrichmentStateAdmin(Board):
 class UpstreamAdmin(NoNew, Quick):
     """Each upstream account: what its gate thinks of it, and the switch that stops every call to it."""
 
-    list_display = ("name", "standing", "held_until", "calls_last_minute", "paused", "updated_at")
-    fields = ("name", "paused", "standing", "held_until", "calls_last_minute", "gate_text", "updated_at")
-    readonly_fields = ("name", "standing", "held_until", "calls_last_minute", "gate_text", "updated_at")
+    list_display = ("name", "standing", "held_until", "calls", "answers", "paused", "updated_at")
+    fields = ("name", "paused", "standing", "held_until", "calls", "answers", "pace", "updated_at")
+    readonly_fields = ("name", "standing", "held_until", "calls", "answers", "pace", "updated_at")
     ordering = ("name",)
     actions = ("pause", "resume")
 
@@ -172,11 +172,21 @@ class UpstreamAdmin(NoNew, Quick):
         return f"{until:%F %T} UTC" if until > timezone.now() else "—"
 
     @admin.display(description="calls, last 60 s")
-    def calls_last_minute(self, upstream: Upstream) -> int:
+    def calls(self, upstream: Upstream) -> str:
         since_s = timezone.now().timestamp() - 60
-        calls = gate.State.from_json(upstream.gate).calls
-        return sum(n for slot, _, n in calls if slot * gate.SLOT_S > since_s)
+        counts: Counter[str] = Counter()
+        for slot, purpose, n in gate.State.from_json(upstream.gate).calls:
+            counts[purpose] += n if slot * gate.SLOT_S > since_s else 0
+        by_purpose = ", ".join(f"{purpose} {n}" for purpose, n in counts.most_common() if n)
+        return f"{counts.total()} ({by_purpose})" if by_purpose else "0"
 
-    @admin.display(description="gate")
-    def gate_text(self, upstream: Upstream) -> SafeString:
-        return format_html("<pre>{}</pre>", json.dumps(upstream.gate, indent=1, sort_keys=True))
+    @admin.display(description="answers, last minute of calls")
+    def answers(self, upstream: Upstream) -> str:
+        results = gate.State.from_json(upstream.gate).results
+        return f"{sum(good for _, good, _ in results)} good, {sum(failed for _, _, failed in results)} failed"
+
+    @admin.display(description="pace")
+    def pace(self, upstream: Upstream) -> str:
+        state = gate.State.from_json(upstream.gate)
+        slowed = f"slowed to {state.slowed_rps:.2f} calls a second after {state.throttles} throttles"
+        return slowed if state.slowed_rps else "the plan's own"
