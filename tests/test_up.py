@@ -161,6 +161,9 @@ class Installation:
     def named(self, part):
         return [p for p in self.family()[1:] if is_alive(p) and part in " ".join(p.cmdline())]
 
+    def idle_workers(self):
+        return [p for p in self.named(" idle") if "qcluster" in p.cmdline()[0]]  # PostgreSQL has idle ones too
+
     def health(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/health") as answer:
             return json.load(answer)
@@ -199,14 +202,14 @@ def test_up_serves_restarts_what_is_killed_and_leaves_nothing_behind(up, home):
     assert (home / "admin-password").stat().st_mode & 0o777 == 0o600
     assert runs.read(home).pid == installation.process.pid
 
-    installation.named(" idle")[0].kill()
+    installation.idle_workers()[0].kill()
     installation.wait_for("role=cluster exit_code=-9")
     installation.named("uvicorn")[0].kill()
     installation.wait_for("role=web exit_code=-9")
     installation.named("postgres -D")[0].kill()
     installation.named("valkey-server")[0].kill()
     installation.wait_for("server.restarted", times=2)
-    assert wait_until(lambda: installation.named(" idle") and installation.named("uvicorn"), 20)
+    assert wait_until(lambda: installation.idle_workers() and installation.named("uvicorn"), 20)
 
     family = installation.family()
     installation.process.send_signal(signal.SIGINT)
