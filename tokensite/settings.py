@@ -43,7 +43,13 @@ SANDBOX_PORT = _env.whole("SANDBOX_PORT", 0, 0, 65535)  # 0: a free one at each 
 SANDBOX_MINTS = _env.whole("SANDBOX_MINTS", 3000, 100, 1_000_000)
 _simulated = UPSTREAMS == "sandbox"
 
-JUPITER_URL = f"{SANDBOX_URL}/jupiter" if _simulated else _env.origin("JUPITER_URL", "https://api.jup.ag")
+
+def _vendor(name: str, default: str) -> str:
+    """Return where a vendor's API is: its own address, what the environment says, or the imitation."""
+    return f"{SANDBOX_URL}/{name.lower()}" if _simulated else _env.origin(f"{name}_URL", default)
+
+
+JUPITER_URL = _vendor("JUPITER", "https://api.jup.ag")
 JUPITER_API_KEY = "" if _simulated else _env.text("JUPITER_API_KEY")  # a real key never travels to an imitation
 _plans = ("keyless", "free", "developer", "launch", "pro")
 JUPITER_PLAN = _env.choice("JUPITER_PLAN", "free" if JUPITER_API_KEY else "keyless", _plans)
@@ -51,6 +57,20 @@ if not _simulated and JUPITER_PLAN != "keyless" and not JUPITER_API_KEY:
     _env.refuse(f"JUPITER_PLAN={JUPITER_PLAN} needs JUPITER_API_KEY (or JUPITER_API_KEY_FILE)")
 if _simulated and JUPITER_PLAN != "keyless":
     JUPITER_API_KEY = f"jup_{JUPITER_PLAN}_sandbox"  # the sandbox reads the plan from the key's name
+JUPITER_BILLING_DAY = _env.whole("JUPITER_BILLING_DAY", 1, 1, 28)  # of the month; a month of credits begins on it
+
+HELIUS_URL = _vendor("HELIUS", "https://mainnet.helius-rpc.com")
+HELIUS_API_KEY = "" if _simulated else _env.text("HELIUS_API_KEY")  # none: Helius is not asked
+HELIUS_PLAN = _env.choice("HELIUS_PLAN", "free", ("free", "developer", "business", "professional"))
+if not _simulated and HELIUS_PLAN != "free" and not HELIUS_API_KEY:
+    _env.refuse(f"HELIUS_PLAN={HELIUS_PLAN} needs HELIUS_API_KEY (or HELIUS_API_KEY_FILE)")
+if _simulated:
+    HELIUS_API_KEY = f"helius_{HELIUS_PLAN}_sandbox"
+HELIUS_BILLING_DAY = _env.whole("HELIUS_BILLING_DAY", 1, 1, 28)
+
+DEXSCREENER_URL = _vendor("DEXSCREENER", "https://api.dexscreener.com")
+GECKOTERMINAL_URL = _vendor("GECKOTERMINAL", "https://api.geckoterminal.com")
+PUMPFUN_URL = _vendor("PUMPFUN", "https://frontend-api-v3.pump.fun")
 
 # Lists and detection.
 TOKEN_LIST_URL = _env.text("TOKEN_LIST_URL", f"{SANDBOX_URL}/lists/all.json" if _simulated else "")

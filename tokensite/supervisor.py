@@ -105,6 +105,11 @@ class Supervisor:
         finally:
             self.stop()
 
+    def _ask_to_end(self, children: list[Child]) -> None:
+        for child in children:
+            child.signal(signal.SIGTERM)
+        wait_until(lambda: self.stop_requests > 1 or all(c.has_ended() for c in children), STOP_S)
+
     def tend(self) -> None:
         """Look after everything once."""
         self._tend_servers()
@@ -124,9 +129,8 @@ class Supervisor:
 
     def stop(self) -> None:
         """End every child: politely, then, after `STOP_S` or a second request, at once."""
-        for child in self.children:
-            child.signal(signal.SIGTERM)
-        wait_until(lambda: self.stop_requests > 1 or all(c.has_ended() for c in self.children), STOP_S)
+        self._ask_to_end([child for child in self.children if child.role != "sandbox"])
+        self._ask_to_end(self.children)  # what the others still called ends last
         for child in self.children:
             child.signal(signal.SIGKILL)
         wait_until(lambda: all(child.has_ended() for child in self.children), STOP_S)
