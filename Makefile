@@ -23,7 +23,7 @@ check: $(VENV)/.installed-dev ## lint, types, import contract, tests: what CI ru
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
-	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python -W ignore manage.py makemigrations --check --dry-run
 	@$(BIN)/python -m pytest
 
 bench: $(VENV)/.installed-dev ## side-by-side measurements as ratios, one JSON line and one table row per figure

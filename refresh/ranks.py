@@ -18,7 +18,8 @@ TURNOVER = 20
 """k of believable volume = min(volume, k × liquidity): in one real list 19 % "traded" over 100 × their liquidity."""
 KEEP_RUNS = timedelta(days=7)
 
-# Only rows whose rank changes come back; a token that lost its price or was removed leaves the ranking.
+# Only rows whose rank or tier changes come back (an operator may have moved a tier's bounds); a token that lost its
+# price or was removed leaves the ranking.
 _CHANGED = """
 WITH ranked AS (
     SELECT p.token_id, row_number() OVER (
@@ -29,7 +30,8 @@ WITH ranked AS (
 )
 SELECT p.token_id, r.rank, (SELECT count(*) FROM ranked) FROM token_prices p
 LEFT JOIN ranked r ON r.token_id = p.token_id
-WHERE p.rank IS DISTINCT FROM r.rank
+LEFT JOIN refresh_tiers x ON r.rank >= x.rank_from AND (x.rank_to IS NULL OR r.rank <= x.rank_to)
+WHERE p.rank IS DISTINCT FROM r.rank OR p.tier IS DISTINCT FROM x.name
 """
 
 

@@ -79,3 +79,16 @@ def test_tiers_are_the_documented_six() -> None:
         ("MINIMAL", 1001, 3000, 300, 50),
         ("INACTIVE", 3001, None, 600, 10),
     ]
+
+
+def test_a_moved_tier_bound_moves_its_tokens_without_touching_rank_history(known: Known) -> None:
+    ids = known(2)
+    priced(0, 200, 100_000)
+    priced(1, 100, 100_000)
+    ranks.rank(NOW)
+    before = RankHistory.objects.count()
+    RefreshTier.objects.filter(name="CRITICAL").update(rank_to=1)
+    RefreshTier.objects.filter(name="HIGH").update(rank_from=2)
+    assert ranks.rank(NOW).changed == 1
+    assert TokenPrice.objects.get(token_id=ids[1]).tier == "HIGH"
+    assert RankHistory.objects.count() == before

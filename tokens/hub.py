@@ -36,7 +36,7 @@ T = TypeVar("T")
 RECENT_EVENTS = 10_000  # kept in memory, some 5 MB: a snapshot that took seconds still joins on without a gap
 FILL_CHUNK = 1000  # outbox rows read at once to fill a gap
 POLL_S = 2.0  # how long a lost last message may go unnoticed while the bus is silent
-TOP_REFRESH_S = 30.0  # how old the membership of `top` may be; ranks are recomputed every few minutes
+TOP_REFRESH_S = 5.0  # how old the membership of `top` may be; a young installation re-ranks every few seconds
 LONGEST_PAUSE_S = 30.0  # between tries while the bus or the database is away
 _TRIES = 3  # at a reading that events overtake by more than RECENT_EVENTS; a second one hardly ever happens
 

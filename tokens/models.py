@@ -48,7 +48,7 @@ class Token(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     mint = models.CharField(max_length=44, unique=True, db_collation="C")
-    symbol = models.TextField(null=True, blank=True)
+    symbol = models.TextField(null=True, blank=True, db_collation="C")  # so that its index serves prefixes
     name = models.TextField(null=True, blank=True)
     decimals = models.SmallIntegerField(null=True, blank=True)
     description = models.TextField(null=True, blank=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any
 
 import structlog
@@ -54,7 +55,7 @@ def run(should_stop: Callable[[], bool]) -> None:
     database raises when it goes away: the process ends and its supervisor starts another.
     """
     connection = connections["default"].copy()
-    with asyncio.Runner() as runner, connection.cursor() as cursor:
+    with closing(connection), asyncio.Runner() as runner, connection.cursor() as cursor:
         while not should_stop() and not _try_lock(cursor):
             time.sleep(POLL_S)
         cursor.execute(f"LISTEN {outbox.CHANNEL}")

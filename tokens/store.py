@@ -83,13 +83,15 @@ def set_status(statuses: Mapping[int, str], now: datetime) -> None:
 
 
 def set_ranks(ranks: Mapping[int, tuple[int | None, str | None]], now: datetime) -> None:
-    """Record new (rank, tier) pairs by token id: only tokens whose pair changed belong here."""
+    """Record new (rank, tier) pairs by token id, for tokens whose pair changed; history follows the rank alone."""
     with transaction.atomic():
         for ids in bulk.chunks(sorted(ranks), _CHUNK):
             _lock(ids)
+            before = dict(TokenPrice.objects.filter(token__in=ids).values_list("token_id", "rank"))
             rows = [{"token_id": token_id, "rank": ranks[token_id][0], "tier": ranks[token_id][1]} for token_id in ids]
             bulk.update(TokenPrice, rows, ["rank", "tier"])
-            bulk.insert(RankHistory, [row | {"at": now} for row in rows], ["token_id", "at", "rank"])
+            moved = [row | {"at": now} for row in rows if before[row["token_id"]] != row["rank"]]
+            bulk.insert(RankHistory, moved, ["token_id", "at", "rank"])
             _touch(ids, "token:update", ["rank", "tier"], now)
 
 

@@ -42,6 +42,8 @@ class SecurityHeadersMiddleware:
         response.setdefault("Content-Security-Policy", _PUBLIC_CSP)
         response.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         response.setdefault("Permissions-Policy", "")
+        if request.path.startswith("/admin/"):  # its forms prove by the referrer that they are our own
+            response["Referrer-Policy"] = "same-origin"
         if settings.UPSTREAMS == "sandbox":
             response["X-Simulated"] = "sandbox"
         return response

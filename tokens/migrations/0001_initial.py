@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('mint', models.CharField(db_collation='C', max_length=44, unique=True)),
-                ('symbol', models.TextField(blank=True, null=True)),
+                ('symbol', models.TextField(blank=True, db_collation='C', null=True)),
                 ('name', models.TextField(blank=True, null=True)),
                 ('decimals', models.SmallIntegerField(blank=True, null=True)),
                 ('description', models.TextField(blank=True, null=True)),
