@@ -202,6 +202,7 @@ def test_up_serves_restarts_what_is_killed_and_leaves_nothing_behind(up, home):
     assert (home / "admin-password").stat().st_mode & 0o777 == 0o600
     assert runs.read(home).pid == installation.process.pid
 
+    assert wait_until(installation.idle_workers, 20)
     installation.idle_workers()[0].kill()
     installation.wait_for("role=cluster exit_code=-9")
     installation.named("uvicorn")[0].kill()
