@@ -88,7 +88,9 @@ def set_ranks(ranks: Mapping[int, tuple[int | None, str | None]], now: datetime)
         for ids in bulk.chunks(sorted(ranks), _CHUNK):
             _lock(ids)
             before = {price.token_id: price.rank for price in TokenPrice.objects.filter(token__in=ids).only("rank")}
-            rows = [{"token_id": token_id, "rank": ranks[token_id][0], "tier": ranks[token_id][1]} for token_id in ids]
+            rows: list[dict[str, Any]] = [
+                {"token_id": token_id, "rank": ranks[token_id][0], "tier": ranks[token_id][1]} for token_id in ids
+            ]
             bulk.update(TokenPrice, rows, ["rank", "tier"])
             moved = [row | {"at": now} for row in rows if before[row["token_id"]] != row["rank"]]
             bulk.insert(RankHistory, moved, ["token_id", "at", "rank"])
