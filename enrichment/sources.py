@@ -19,8 +19,8 @@ from enrichment import detection, enrich
 from enrichment.collect import MAX_WAIT_S, facts_of, open_jupiter
 from enrichment.detection import Digests, Listing, NotAList
 from enrichment.models import ListRun, ListSnapshot, ListSource
+from enrichment.upstream.download import fetch_list
 from enrichment.upstream.errors import GateShut, RateLimited, UpstreamError
-from enrichment.upstream.http import fetch_list
 from tokens import store
 from tokens.facts import Observation
 from tokens.leasing import Claim, claim_due, settle

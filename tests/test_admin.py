@@ -301,3 +301,14 @@ def test_an_upstream_is_paused_and_resumed_by_a_person_and_the_record_says_so(
 def test_a_gate_is_readable(operator: Client, everything: dict[type, Any]) -> None:
     texts = Markup(operator.get(listing(Upstream)[0]).content.decode()).texts
     assert {"open", "2096-10-02 07:06:40 UTC", "4 (refresh 3, detect 1)", "3 good, 1 failed"} <= set(texts)
+
+
+@pytest.mark.parametrize(("action", "forced"), [("force_open", "open"), ("force_closed", "closed"), ("reset", "")])
+def test_an_operators_order_about_a_breaker_is_carried_out_and_signed(
+    operator: Client, action: str, forced: str
+) -> None:
+    Upstream.objects.create(name="jupiter")
+    operator.post(listing(Upstream)[0], {"action": action, "_selected_action": ["jupiter"]})
+    upstream = Upstream.objects.get()
+    assert (upstream.forced, bool(upstream.forced_by)) == (forced, True)
+    assert LogEntry.objects.filter(object_id="jupiter").count() == 1
