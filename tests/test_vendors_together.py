@@ -1,4 +1,4 @@
-"""The five adapters against the sandbox's five vendors: one market, seen five ways, through real HTTP and real gates."""
+"""The five adapters against the sandbox's five vendors: one market seen five ways, through real HTTP and real gates."""
 
 from __future__ import annotations
 
