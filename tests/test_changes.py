@@ -103,7 +103,9 @@ def test_a_bulk_registered_token_is_announced_by_its_first_facts_even_empty_ones
 def test_links_change_by_network_and_by_address() -> None:
     row = EMPTY | {"socials": {"twitter": "https://x.com/a"}, "websites": {"https://a.example": "Website"}}
     offered = facts(
-        1, socials={"twitter": "https://x.com/b", "telegram": "https://t.me/a"}, websites=(("Website", "https://a.example"),)
+        1,
+        socials={"twitter": "https://x.com/b", "telegram": "https://t.me/a"},
+        websites=(("Website", "https://a.example"),),
     )
     patch = diff(row, offered, NOW)
     assert patch is not None
