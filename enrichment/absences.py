@@ -16,19 +16,23 @@ from tokens.models import Token
 _CHUNK = 20_000  # hashes a statement, as the store writes rows
 
 
-def note(source: ListSource, *, gone: Digests, back: Digests, now: datetime) -> int:
-    """Count one more list without `gone` and with `back` again; return how many removals it confirmed."""
-    forget(source, back)
+def note(source: ListSource, *, gone: Digests, back: Digests, is_counted: bool, now: datetime) -> int:
+    """Note what a list lost and what it holds again; return how many removals it confirmed.
+
+    A list that is doubted is not counted: it confirms nothing.
+    """
+    _forget(source, back)
     number = source.lists + 1
-    ListSource.objects.filter(pk=source.pk).update(lists=number)
     row = {"source_id": source.pk, "first_absent_at": now, "first_list": number}
     for chunk in bulk.chunks(digests.signed(gone), _CHUNK):
         bulk.insert(ListAbsence, [{"digest": digest} | row for digest in chunk], ["digest", *row])
+    if not is_counted:
+        return 0
+    ListSource.objects.filter(pk=source.pk).update(lists=number)
     return _confirm(source, number, now)
 
 
-def forget(source: ListSource, back: Digests) -> None:
-    """Forget the absences of what the list holds again."""
+def _forget(source: ListSource, back: Digests) -> None:
     if len(back) and ListAbsence.objects.filter(source=source).exists():
         for chunk in bulk.chunks(digests.signed(back), _CHUNK):
             ListAbsence.objects.filter(source=source, digest__in=chunk).delete()

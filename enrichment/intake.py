@@ -103,10 +103,8 @@ def absorb(outcome: Outcome, source: ListSource, *, change: Change, now: datetim
         quarantine.drop(source, change.unheld)
         quarantine.note_shrink(source, change.shrinks, verdict, missing=delta.missing, now=now)
         back = np.sort(digests.of(delta.new, change.listing.key))
-        if verdict.doubted is None:
-            removed = absences.note(source, gone=verdict.believed, back=back, now=now)
-        else:
-            absences.forget(source, back)
+        is_counted = verdict.doubted is None
+        removed = absences.note(source, gone=verdict.believed, back=back, is_counted=is_counted, now=now)
     ListSource.objects.filter(pk=source.pk).exclude(etag=change.etag).update(etag=change.etag)
     _move_snapshot(source, digests.union(delta.members, verdict.kept), change.before, now)
     return replace(outcome, new=new, quarantined=held, removed=removed)
@@ -116,7 +114,7 @@ def repeat(outcome: Outcome, source: ListSource, now: datetime) -> Outcome:
     """Count the list that the source last gave once more: what it lacks is absent a little longer."""
     nothing = digests.unpacked(b"")
     size = 0 if source.snapshot is None else source.snapshot.size
-    removed = absences.note(source, gone=nothing, back=nothing, now=now)
+    removed = absences.note(source, gone=nothing, back=nothing, is_counted=True, now=now)
     return replace(outcome, size=size, valid=size, removed=removed, accepted=True, reason="not modified")
 
 

@@ -135,7 +135,7 @@ def _drip(flood: ListQuarantine, now: datetime) -> int:
     QuarantinedMint.objects.filter(id__in=[held.id for held in batch]).delete()
     if batch:
         flood.drip_at = now + timedelta(seconds=settings.DRIP_DELAY_S)
-        is_over = not mints.exists()
+        is_over = not flood.mints.exists()
     else:  # all of it vanished from the list: a list that alternates brings it back, and is no news then
         flood.drip_at = flood.seen_at + CONFIRM_SPAN
         is_over = now >= flood.drip_at or flood.state == _APPROVED
