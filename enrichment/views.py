@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from django.http import QueryDict
 from rest_framework.authentication import SessionAuthentication
+from rest_framework.parsers import BaseParser
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,11 +28,22 @@ _QUARANTINE = ("id", "source", "kind", "state", "at", "seen_at", "count", "decid
 _TIMES = {"started_at", "at", "seen_at", "decided_at", "due_at", "oldest_at"}
 
 
+class NoBody(BaseParser):
+    """Reads nothing: a decision is all in its path, so whatever is sent along is neither parsed nor refused."""
+
+    media_type = "*/*"
+
+    def parse(self, *_: Any, **__: Any) -> QueryDict:
+        """Return no data."""
+        return QueryDict()
+
+
 class StaffView(APIView):
     """Who is logged in as staff; a change needs the CSRF token of the session."""
 
     authentication_classes = (SessionAuthentication,)
     permission_classes = (IsAdminUser,)
+    parser_classes = (NoBody,)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Keep what staff sees out of every cache."""

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from enrichment.models import EnrichmentState, ListRun, ListSource, Upstream
+from enrichment.models import EnrichmentState, ListQuarantine, ListRun, ListSource, Upstream
 from enrichment.upstream.gate import SLOT_S
 from refresh.admin import problems
 from refresh.models import RankRun, RefreshRun, RefreshState, RefreshTier
@@ -61,6 +61,7 @@ def everything() -> dict[type, Any]:
         ListRun.objects.create(
             source=source, started_at=NOW, duration_s=0.5, accepted=False, reason="<b>truncated</b>"
         ),
+        ListQuarantine.objects.create(source=source, kind="shrunk", at=NOW, seen_at=NOW, count=3000),
         EnrichmentState.objects.create(token=live.token, due_at=NOW, last_error="no answer"),
         Upstream.objects.create(name="jupiter", gate=gate),
         RefreshTier.objects.get(name="HIGH"),
@@ -301,3 +302,26 @@ def test_an_upstream_is_paused_and_resumed_by_a_person_and_the_record_says_so(
 def test_a_gate_is_readable(operator: Client, everything: dict[type, Any]) -> None:
     texts = Markup(operator.get(listing(Upstream)[0]).content.decode()).texts
     assert {"open", "2096-10-02 07:06:40 UTC", "4 (refresh 3, detect 1)", "3 good, 1 failed"} <= set(texts)
+
+
+@pytest.mark.parametrize(("action", "state"), [("approve", "approved"), ("reject", "rejected")])
+def test_an_operator_decides_about_a_quarantine_once(
+    operator: Client, everything: dict[type, Any], action: str, state: str
+) -> None:
+    path, _ = listing(ListQuarantine)
+    row = everything[ListQuarantine]
+    told = operator.post(path, {"action": action, "_selected_action": [row.pk]}, follow=True).content.decode()
+    row.refresh_from_db()
+    assert (row.state, row.decided_by) == (state, "operator")
+    assert f"{state}." in told
+    assert LogEntry.objects.filter(object_id=row.pk, user__username="operator").count() == 1
+    other = "reject" if action == "approve" else "approve"
+    told = operator.post(path, {"action": other, "_selected_action": [row.pk]}, follow=True).content.decode()
+    row.refresh_from_db()
+    assert row.state == state
+    assert f"it was {state} by operator" in told
+
+
+def test_the_boards_say_how_much_is_left_to_learn(operator: Client, everything: dict[type, Any]) -> None:
+    for model in (ListRun, EnrichmentState):
+        assert "1 tokens to learn about" in operator.get(listing(model)[0]).content.decode()
