@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from enrichment.models import EnrichmentState, ListRun, ListSource, Upstream
+from enrichment import decisions
+from enrichment.backlog import backlog
+from enrichment.models import EnrichmentState, ListQuarantine, ListRun, ListSource, Upstream
 from enrichment.upstream import gate, ledger
 from tokens import format
 from tokens.admin import Board, Quick, isolated
@@ -95,9 +97,13 @@ class ListSourceAdmin(NoNew, Quick):
 class ListRunAdmin(Board):
     """What each detection run saw and decided, the newest first."""
 
-    list_display = ("started_at", "source", "verdict", "size", "valid", "new", "removed", "missing", "took")
+    list_display = ("started_at", "source", "verdict", "size", "valid", "new", "quarantined", "removed", "missing",
+                    "skipped", "took")  # fmt: skip
     list_filter = ("source", "accepted")
     ordering = ("-id",)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "title": f"List runs · {_owed()}"})
 
     @admin.display(description="verdict")
     def verdict(self, run: ListRun) -> SafeString:
@@ -110,6 +116,51 @@ class ListRunAdmin(Board):
         return f"{run.duration_s:.2f} s"
 
 
+@admin.register(ListQuarantine)
+class ListQuarantineAdmin(NoNew, Quick):
+    """Changes of lists too large to be believed unseen, and the two things an operator can say about them."""
+
+    list_display = ("at", "source", "kind", "state", "count", "held", "seen_at", "decided_by", "decided_at")
+    list_filter = ("state", "kind", "source")
+    fields = list_display
+    readonly_fields = list_display
+    ordering = ("-id",)
+    actions = ("approve", "reject")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("digests")  # megabytes each
+
+    @admin.action(description="Approve: the next list's absences count, or the mints come in", permissions=["change"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[ListQuarantine]) -> None:
+        self._decide(request, queryset, approve=True)
+
+    @admin.action(description="Reject: the mints stay listed, or stay out", permissions=["change"])
+    def reject(self, request: HttpRequest, queryset: QuerySet[ListQuarantine]) -> None:
+        self._decide(request, queryset, approve=False)
+
+    def _decide(self, request: HttpRequest, queryset: QuerySet[ListQuarantine], *, approve: bool) -> None:
+        word, by = "approved" if approve else "rejected", request.user.get_username()
+        for quarantine in queryset:
+            try:
+                decisions.decide(quarantine.pk, approve=approve, by=by, now=timezone.now())
+            except decisions.Decided as error:
+                self.message_user(request, f"{quarantine}: {error}", messages.ERROR)
+            else:
+                self.log_change(request, quarantine, f"{word.capitalize()}.")
+                self.message_user(request, f"{quarantine}: {word}.")
+
+    @admin.display(description="held now")
+    def held(self, quarantine: ListQuarantine) -> str:
+        is_flood = quarantine.kind == ListQuarantine.Kind.FLOOD
+        return format.count(quarantine.mints.count()) if is_flood else "—"
+
+
+def _owed() -> str:
+    """Return in words what is left to learn."""
+    owed = backlog(timezone.now())
+    return f"{format.count(owed.pending)} tokens to learn about, {format.age(owed.eta_s)} at the plan's pace"
+
+
 @admin.register(EnrichmentState)
 class EnrichmentStateAdmin(Board):
     """The debts of learning, in the order they are paid."""
@@ -120,6 +171,9 @@ class EnrichmentStateAdmin(Board):
     ordering = ("priority", "due_at", "token")
     search_fields = ("token__mint",)
     search_help_text = "A whole mint."
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "title": f"Enrichment · {_owed()}"})
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -1,7 +1,7 @@
 """What a list holds, what is new in it and what is missing, and whether to believe it. Pure.
 
-A list becomes a sorted array of keyed 64-bit hashes without a Python string per mint; only what is new becomes text.
-The key is per source, so nobody can craft two mints that collide here.
+A list becomes a sorted array of keyed 64-bit hashes (`tokens.digests`) without a Python string per mint; only what is
+new becomes text.
 """
 
 from __future__ import annotations
@@ -10,31 +10,25 @@ import csv
 import io
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from tokens import digests as hashing
+from tokens.digests import Digests, Places
 from tokens.mint import SOL, USDC, USDT, Mint, is_mint
-
-Digests = npt.NDArray[np.uint64]
-Places = npt.NDArray[np.int64]
 
 SENTINELS = (SOL, USDC, USDT)
 MIN_VALID_SHARE = 0.99  # requirements A6
 MAX_REMOVED_SHARE, MAX_REMOVED = 0.005, 2000  # requirements A6: the greater of the two
+FLOOD_SHARE = 0.05  # requirements A6
+FLOOD_KNOWN = 1000  # members; a smaller list may well grow by a twentieth
+CONFIRM_LISTS, CONFIRM_SPAN = 3, timedelta(minutes=30)  # requirements A6: both
 _SHORTEST, _LONGEST = 32, 44  # characters of a base58 text of 32 bytes
-_WORDS = 6  # 8-byte words that cover the longest mint
-_SIEVE = np.uint64(65_536)
-_ROWS = 65_536  # hashed at a time: the scratch arrays stay in cache
 _COLUMN_NAMES = ("mint", "address", "id")
-_PRIME, _FINAL = (
-    np.uint64(0x9E3779B97F4A7C15),
-    np.uint64(0xD6E8FEB86659FD93),
-)  # odd constants of splitmix-like mixers
-_MASKS = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
 
 
 class NotAList(ValueError):
@@ -61,17 +55,14 @@ class Listing:
         """Return the entries whose hash is in `wanted` (sorted), each once, in the order sent."""
         if not len(wanted):
             return []
-        maybe = np.zeros(_SIEVE, dtype=np.bool_)  # a table that fits the cache rules out nearly every row
-        maybe[wanted % _SIEVE] = True
-        rows = np.flatnonzero(maybe[self.hashes % _SIEVE])
-        rows = rows[_contains(wanted, self.hashes[rows])]
+        rows = hashing.sieved(wanted, self.hashes)
         spans = zip(self.starts[rows].tolist(), self.lengths[rows].tolist(), strict=True)
         texts = (self.body[start : start + length].decode("ascii", "replace") for start, length in spans)
         return list(dict.fromkeys(texts))
 
     def holds(self, mints: Iterable[Mint]) -> bool:
         """Say whether every one of `mints` is a member."""
-        return bool(_contains(self.digests, digests_of(mints, self.key)).all())
+        return bool(hashing.contains(self.digests, digests_of(mints, self.key)).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +78,31 @@ class Delta:
     members: Digests
 
 
+def _none() -> Digests:
+    return np.empty(0, dtype=np.uint64)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What operators said of earlier shrinks of this list, as sorted hashes; `open` None: nobody is being asked."""
+
+    approved: Digests = field(default_factory=_none)
+    rejected: Digests = field(default_factory=_none)
+    open: Digests | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a list is believed, and if its absences are."""
+    """Whether a list is believed, and which absences are: `kept` ones are missing and stay members.
+
+    `doubted` are those an operator has to be asked about; None when the rest of the list is believable.
+    """
 
     accepted: bool
     reason: str = ""
-    believes_absence: bool = True
+    believed: Digests = field(default_factory=_none)
+    kept: Digests = field(default_factory=_none)
+    doubted: Digests | None = None
 
 
 def unpack(body: bytes, max_bytes: int) -> bytes:
@@ -133,9 +142,7 @@ def read(body: bytes, key: int) -> Listing:
 
 def listing_of(entries: Sequence[bytes], key: int) -> Listing:
     """Return the listing of entries that are separate already."""
-    lengths = np.fromiter((len(entry) for entry in entries), dtype=np.int64, count=len(entries))
-    starts = np.cumsum(lengths) - lengths
-    return _listing(b"".join(entries), starts, lengths, key)
+    return _listing(*hashing.joined(list(entries)), key)
 
 
 def digests_of(texts: Iterable[str], key: int) -> Digests:
@@ -146,28 +153,65 @@ def digests_of(texts: Iterable[str], key: int) -> Digests:
 def delta(previous: Digests | None, current: Listing) -> Delta:
     """Return what is in `current` and was not before, and the reverse. `previous` None means nothing was known."""
     before = np.empty(0, dtype=np.uint64) if previous is None else previous
-    moved = _in_one_only(before, current.digests)
-    is_new = _contains(current.digests, moved)
+    moved = hashing.in_one_only(before, current.digests)
+    is_new = hashing.contains(current.digests, moved)
     texts = current.texts(moved[is_new])
     new = [Mint(text) for text in texts if is_mint(text)]
     members = current.digests
     if len(new) < len(texts):
-        members = members[~_contains(digests_of((t for t in texts if not is_mint(t)), current.key), members)]
+        members = members[~hashing.contains(digests_of((t for t in texts if not is_mint(t)), current.key), members)]
     return Delta(new, len(texts) - len(new), moved[~is_new], members)
 
 
-def judge(listing: Listing, change: Delta, *, is_complete: bool, has_sentinels: bool, previous_size: int) -> Verdict:
+def judge(
+    listing: Listing,
+    change: Delta,
+    *,
+    is_complete: bool,
+    has_sentinels: bool,
+    previous_size: int,
+    doubts: Doubts | None = None,
+) -> Verdict:
     """Decide what to believe of a list. Feeds only ever add, so their absences mean nothing."""
     invalid = listing.size - len(listing.hashes) + change.invalid
     if invalid > (1 - MIN_VALID_SHARE) * listing.size:
         return Verdict(False, f"{invalid} of {listing.size} entries are no mints")
     if not is_complete:
-        return Verdict(True, believes_absence=False)
+        return Verdict(True)
     if not has_sentinels:
         return Verdict(False, "SOL, USDC or USDT is not in it, so it is not complete")
-    if len(change.missing) > max(MAX_REMOVED_SHARE * previous_size, MAX_REMOVED):
-        return Verdict(True, f"list_shrunk: {len(change.missing)} missing at once", believes_absence=False)
-    return Verdict(True)
+    return believe(change.missing, previous_size=previous_size, doubts=doubts or Doubts())
+
+
+def believe(missing: Digests, *, previous_size: int, doubts: Doubts) -> Verdict:
+    """Decide which absences to believe: those approved, and the others unless they are too many at once.
+
+    What was rejected is kept. While an operator is asked about a shrink those mints are kept too, and further small
+    absences are believed as ever.
+    """
+    approved = missing[hashing.contains(doubts.approved, missing)]
+    rest = hashing.without(hashing.without(missing, doubts.approved), doubts.rejected)
+    limit = max(MAX_REMOVED_SHARE * previous_size, MAX_REMOVED)
+    if len(rest) > limit and doubts.open is not None:
+        rest = hashing.without(rest, doubts.open)
+    is_doubted = len(rest) > limit
+    believed = approved if is_doubted else hashing.union(approved, rest)
+    kept = hashing.without(missing, believed)
+    reason = f"list_shrunk: {len(kept)} missing are not believed" if len(kept) else ""
+    return Verdict(True, reason, believed, kept, rest if is_doubted else None)
+
+
+def is_flood(new: int, known: int) -> bool:
+    """Say whether so many unknown mints at once are implausible; a first load and a small list are never a flood."""
+    return known >= FLOOD_KNOWN and new > FLOOD_SHARE * known
+
+
+def confirm_bounds(lists: int, now: datetime) -> tuple[int, datetime]:
+    """Return the latest list and the latest moment at which an absence must have begun to be confirmed by now.
+
+    `lists` numbers the newest accepted list; one that is absent from it alone began with that number.
+    """
+    return lists - CONFIRM_LISTS + 1, now - CONFIRM_SPAN
 
 
 def _read_plain_json(text: bytes, key: int) -> Listing | None:
@@ -230,53 +274,5 @@ def _line_entries(text: bytes) -> list[bytes]:
 def _listing(body: bytes, starts: Places, lengths: Places, key: int) -> Listing:
     shaped = (lengths >= _SHORTEST) & (lengths <= _LONGEST)
     starts, lengths, size = starts[shaped], lengths[shaped], len(lengths)
-    hashes = _hash(body, starts, lengths, key)
-    return Listing(key, size, _distinct(np.sort(hashes)), body, hashes, starts, lengths)
-
-
-def _hash(body: bytes, starts: Places, lengths: Places, key: int) -> Digests:
-    """Return each entry's keyed hash; entries are read as unaligned little-endian words, masked past their end."""
-    padded = body + bytes(8 * _WORDS)
-    words = np.ndarray((len(padded) - 7,), dtype="<u8", buffer=padded, strides=(1,))
-    hashes = np.empty(len(starts), dtype=np.uint64)
-    for first in range(0, len(starts), _ROWS):
-        rows = slice(first, first + _ROWS)
-        mixed = np.full(len(starts[rows]), key, dtype=np.uint64)
-        for word in range(_WORDS):
-            left = np.clip(lengths[rows] - 8 * word, 0, 8)
-            mixed = (mixed ^ (words[starts[rows] + 8 * word] & _MASKS[left])) * _PRIME
-            mixed ^= mixed >> np.uint64(29)
-        mixed = (mixed ^ (mixed >> np.uint64(32))) * _FINAL
-        hashes[rows] = mixed ^ (mixed >> np.uint64(29))
-    return hashes
-
-
-def _contains(members: Digests, values: Digests) -> npt.NDArray[np.bool_]:
-    """Say of each value whether it is among the sorted members."""
-    if not len(members):
-        return np.zeros(len(values), dtype=np.bool_)
-    place = np.searchsorted(members, values)
-    place[place == len(members)] = 0
-    found: npt.NDArray[np.bool_] = members[place] == values
-    return found
-
-
-def _distinct(values: Digests) -> Digests:
-    """Return sorted values without repetitions; np.unique takes forty times as long on numbers already sorted."""
-    distinct: Digests = values[_differs_from_previous(values)]
-    return distinct
-
-
-def _in_one_only(first: Digests, second: Digests) -> Digests:
-    """Return, sorted, what is in only one of two sorted sets of distinct values: what stands alone when merged."""
-    merged = np.sort(np.concatenate((first, second)))
-    begins = _differs_from_previous(merged)
-    ends = np.append(begins[1:], True)
-    alone: Digests = merged[begins & ends[: len(merged)]]
-    return alone
-
-
-def _differs_from_previous(values: Digests) -> npt.NDArray[np.bool_]:
-    differs = np.ones(len(values), dtype=np.bool_)
-    np.not_equal(values[1:], values[:-1], out=differs[1:])
-    return differs
+    hashes = hashing.of_spans(body, starts, lengths, key)
+    return Listing(key, size, hashing.distinct(np.sort(hashes)), body, hashes, starts, lengths)

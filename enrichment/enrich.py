@@ -19,6 +19,7 @@ from tokens.facts import Facts
 from tokens.leasing import Claim, claim_by_level, settle
 from tokens.mint import Mint
 from tokens.models import Token
+from tokens.store import Registered
 
 log = structlog.get_logger()
 
@@ -50,6 +51,23 @@ class Report:
     retry_at: datetime | None = None
 
 
+def admit(mints: Sequence[Mint], *, source: str, now: datetime) -> list[Registered]:
+    """Give new mints their rows and their debts; a bulk load is announced as it is learnt about.
+
+    Runs inside the caller's transaction; returns those that were not known.
+    """
+    is_bulk = len(mints) > settings.ANNOUNCE_LIMIT
+    fresh = store.register(mints, source=source, now=now, announce=not is_bulk)
+    owe([r.token_id for r in fresh], priority=BULK if is_bulk else FRESH, now=now)
+    return fresh
+
+
+def owe_again(token_ids: Sequence[int], now: datetime) -> None:
+    """Make known tokens due at once, from the start of the ladder; held ones are their holder's."""
+    states = EnrichmentState.objects.filter(token__in=token_ids, lease_id=None)
+    states.update(due_at=now, priority=FRESH, attempts=0)
+
+
 def owe(token_ids: Sequence[int], *, priority: int, now: datetime) -> None:
     """Record that these new tokens are to be learnt about. In the transaction that registers them."""
     debt = {"status": Token.Status.PENDING, "priority": priority, "attempts": 0, "due_at": now, "last_error": ""}
@@ -67,6 +85,7 @@ def run_once(now: datetime) -> Report:
         lease=lease,
         column="priority",
         levels=LEVELS,
+        newest_first=True,
     )
     if not claim.rows:
         return Report()

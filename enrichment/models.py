@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import ClassVar
 
 from django.db import models
 
 from tokens.models import Leased, Token
-
-
-def _new_digest_key() -> int:
-    return secrets.randbits(63)
 
 
 class ListSource(Leased):
@@ -30,7 +25,8 @@ class ListSource(Leased):
     url = models.TextField(blank=True, default="")
     enabled = models.BooleanField(default=True)
     interval_s = models.PositiveIntegerField(help_text="seconds between starts, fixed rate")
-    digest_key = models.BigIntegerField(default=_new_digest_key, editable=False)
+    etag = models.TextField(blank=True, default="", editable=False, help_text="of the last accepted list")
+    lists = models.BigIntegerField(default=0, editable=False, help_text="accepted lists whose absences counted")
     snapshot = models.ForeignKey(
         "ListSnapshot", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
@@ -48,7 +44,7 @@ class ListSource(Leased):
 
 
 class ListSnapshot(models.Model):
-    """The members of one accepted list as sorted, distinct, keyed 64-bit hashes.
+    """The members of one accepted list as sorted, distinct, keyed 64-bit hashes (`tokens.digests`).
 
     Shape: `digests` is a little-endian uint64 array, 8 bytes a mint (5.6 MB for 700,000).
     """
@@ -66,8 +62,90 @@ class ListSnapshot(models.Model):
         return f"{self.source_id}: {self.size}"
 
 
+class ListAbsence(models.Model):
+    """A member that a complete list no longer holds and whose removal is not confirmed yet.
+
+    `first_list` is the number (`ListSource.lists`) of the first list without it: no row changes as lists go by.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    source = models.ForeignKey(ListSource, on_delete=models.CASCADE, db_index=False, related_name="absences")
+    digest = models.BigIntegerField()
+    first_absent_at = models.DateTimeField()
+    first_list = models.BigIntegerField()
+
+    class Meta:
+        db_table = "list_absences"
+        constraints: ClassVar = [models.UniqueConstraint(fields=["source", "digest"], name="list_absences_once")]
+
+    def __str__(self) -> str:
+        return f"{self.source_id}: absent since {self.first_absent_at:%F %T}"
+
+
+class ListQuarantine(models.Model):
+    """A change of a list too large to be believed before an operator looked: absences, or a flood of new mints.
+
+    Shape: `digests` holds the absences of a shrink as a snapshot does; a flood's mints are `QuarantinedMint` rows.
+    `seen_at` is the last list that showed the change; `drip_at` is when a flood's next batch is registered.
+    """
+
+    class Kind(models.TextChoices):
+        SHRUNK = "shrunk", "list shrunk"
+        FLOOD = "flood", "flood of new mints"
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        APPROVED = "approved"
+        REJECTED = "rejected"
+        DONE = "done"
+
+    id = models.BigAutoField(primary_key=True)
+    source = models.ForeignKey(ListSource, on_delete=models.CASCADE, related_name="quarantines")
+    kind = models.TextField(choices=Kind.choices)
+    state = models.TextField(choices=State.choices, default=State.OPEN)
+    at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    count = models.IntegerField(help_text="mints concerned when it was noticed, or held since")
+    digests = models.BinaryField(default=b"")
+    drip_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.TextField(blank=True, default="", help_text="who approved or rejected; empty: nobody")
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "list_quarantines"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["source", "kind"], name="list_quarantines_one_open", condition=models.Q(state="open")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_id}: {self.kind} {self.at:%F %T}"
+
+
+class QuarantinedMint(models.Model):
+    """A mint that waits, named by a list and not registered; after a rejection, one that never will be."""
+
+    id = models.BigAutoField(primary_key=True)
+    quarantine = models.ForeignKey(ListQuarantine, on_delete=models.CASCADE, related_name="mints")
+    mint = models.CharField(max_length=44, db_collation="C", db_index=True)
+    digest = models.BigIntegerField(db_index=True)
+
+    class Meta:
+        db_table = "quarantined_mints"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["quarantine", "mint"], name="quarantined_mints_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.mint
+
+
 class ListRun(models.Model):
-    """What one detection run saw and decided. Units: counts of distinct mints; `size` counts entries as sent."""
+    """What one detection run saw and decided. Units: counts of distinct mints; `size` counts entries as sent.
+
+    `missing` are absent from this list, `removed` confirmed by it; `skipped` counts starts missed since the last run.
+    """
 
     id = models.BigAutoField(primary_key=True)
     source = models.ForeignKey(ListSource, on_delete=models.CASCADE, related_name="runs")
@@ -78,6 +156,8 @@ class ListRun(models.Model):
     new = models.IntegerField(default=0)
     removed = models.IntegerField(default=0)
     missing = models.IntegerField(default=0)
+    quarantined = models.IntegerField(default=0)
+    skipped = models.IntegerField(default=0)
     accepted = models.BooleanField()
     reason = models.TextField(blank=True, default="")
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from enrichment import enrich as enrichment
-from enrichment import sources
+from enrichment import quarantine, sources
 
 _shut_until: datetime | None = None  # this worker's memory of a shut gate, so that it does not claim in vain
 
 
 def detect(now: datetime) -> None:
-    """Run the list sources that are due."""
+    """Run the list sources that are due, and let in the next of the mints that are held back."""
     sources.run_due(now)
+    quarantine.drip(now)
 
 
 def enrich(now: datetime) -> None:

@@ -19,8 +19,13 @@ COLUMNS = ["misses", "last_outcome", "refreshed_at"]
 _ADOPT = """
 INSERT INTO refresh_states (token_id, position, misses, last_outcome, due_at)
 SELECT p.token_id, %s, 0, '', %s + random() * %s * interval '1 second' FROM token_prices p
+JOIN tokens t ON t.id = p.token_id AND t.removed_at IS NULL
 WHERE p.price IS NOT NULL AND NOT EXISTS (SELECT 1 FROM refresh_states r WHERE r.token_id = p.token_id)
 ON CONFLICT DO NOTHING
+"""
+_DROP = """
+DELETE FROM refresh_states r USING tokens t
+WHERE t.id = r.token_id AND t.removed_at IS NOT NULL AND r.lease_id IS NULL
 """
 _RETIER = """
 UPDATE refresh_states r SET position = v.position,
@@ -45,6 +50,13 @@ def adopt(now: datetime, tier: Tier) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute(_ADOPT, [tier.position, now, tier.interval.total_seconds()])
+        return int(cursor.rowcount)
+
+
+def drop_removed() -> int:
+    """Forget the debts of removed tokens; a relisted one is adopted again. Returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DROP)
         return int(cursor.rowcount)
 
 

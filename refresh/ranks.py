@@ -46,6 +46,7 @@ def rank(now: datetime) -> RankRun:
         ranks = {token_id: (rank, tier_by_token[token_id].name if rank else None) for token_id, rank, _ in rows}
         store.set_ranks(ranks, now)
         queue.retier(tier_by_token, now)
+        queue.drop_removed()
         size = rows[0][2] if rows else _last_size()
         run = RankRun.objects.create(at=now, size=size, changed=len(rows), duration_s=time.monotonic() - begun)
         RankRun.objects.filter(at__lt=now - KEEP_RUNS).delete()

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from django.db import transaction
 from pytest_django import Settings
 
+from enrichment import sources
+from enrichment.detection import SENTINELS
+from enrichment.intake import Outcome
+from enrichment.models import ListSource
 from tests.upstreams import Upstreams, running
 from tokens import store
 from tokens.facts import Facts, Metadata, Price
@@ -52,6 +59,38 @@ def known(db: None) -> Callable[..., list[int]]:
     return make
 
 
+class Lists:
+    """The configured complete list as a file, run a minute later each time; no other source runs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.now = path, NOW
+
+    def __call__(self, members: list[str] | bytes, *, after: timedelta = timedelta(minutes=1)) -> Outcome:
+        """Write the list and run it."""
+        self.path.write_bytes(members if isinstance(members, bytes) else json.dumps(members).encode())
+        return self.again(after=after)
+
+    def again(self, *, after: timedelta = timedelta(minutes=1)) -> Outcome:
+        """Run the list as it is."""
+        self.now += after
+        sources.ensure_sources(self.now)
+        ListSource.objects.exclude(name="list").filter(kind__startswith="jupiter").update(enabled=False)
+        (outcome,) = sources.run_due(self.now)
+        return outcome
+
+
+@pytest.fixture
+def run_list(settings: Settings, tmp_path: Path, db: None) -> Lists:
+    """The configured complete list, as a test writes it."""
+    settings.TOKEN_LIST_URL = str(tmp_path / "list")
+    return Lists(tmp_path / "list")
+
+
+def world(count: int, first: int = 0) -> list[str]:
+    """Return a complete list: the sentinels and `count` made-up mints."""
+    return [*SENTINELS, *(mint(n) for n in range(first, first + count))]
+
+
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Upstreams]:
     """The sandbox, once a run."""
@@ -66,3 +105,10 @@ def upstreams(sandbox: Upstreams, settings: Settings, db: None) -> Upstreams:
     settings.JUPITER_PLAN, settings.JUPITER_API_KEY = "pro", "jup_pro_sandbox"
     settings.TOKEN_LIST_URL = f"{sandbox.url}/lists/all.json"
     return sandbox
+
+
+@pytest.fixture
+def capture_log() -> Iterator[list[dict[str, Any]]]:
+    """What our code logs during the test, as dictionaries."""
+    with structlog.testing.capture_logs() as entries:
+        yield entries  # type: ignore[misc]

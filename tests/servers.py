@@ -21,7 +21,7 @@ ONLY_ASKING = {"-h", "--help", "--version", "-V", "--markers", "--fixtures", "--
 ABANDONED_S = 3600  # older than any run: its pytest was killed and could not clean up
 OURS = (
     "ALLOWED_HOSTS", "ANNOUNCE_", "CORS_", "COOKIES_", "CSRF_", "DATABASE_URL", "DATA_DIR", "DEBUG",
-    "DEXSCREENER_", "DJANGO_", "ENRICH_", "GECKOTERMINAL_", "HELIUS_", "HISTORICAL_", "HISTORY_", "HOST",
+    "DEXSCREENER_", "DJANGO_", "DRIP_", "ENRICH_", "GECKOTERMINAL_", "HELIUS_", "HISTORICAL_", "HISTORY_", "HOST",
     "JUPITER_", "LIST_", "LOG_", "OUTBOX_", "PG", "PORT", "PRICE_", "PROCESS_ROLE", "PROMETHEUS_", "PUMPFUN_",
     "Q_CLUSTER_", "RANK_", "REDIS_URL", "REFRESH_", "SANDBOX_", "SECRET_KEY", "TOKEN_LIST_", "UPSTREAMS",
     "VOLUME_", "WORKERS", "WS_",

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from enrichment.models import EnrichmentState, ListRun, ListSource, Upstream
+from enrichment.models import EnrichmentState, ListQuarantine, ListRun, ListSource, Upstream
 from enrichment.upstream.gate import SLOT_S
 from refresh.admin import problems
 from refresh.models import RankRun, RefreshRun, RefreshState, RefreshTier
@@ -61,6 +61,7 @@ def everything() -> dict[type, Any]:
         ListRun.objects.create(
             source=source, started_at=NOW, duration_s=0.5, accepted=False, reason="<b>truncated</b>"
         ),
+        ListQuarantine.objects.create(source=source, kind="shrunk", at=NOW, seen_at=NOW, count=3000),
         EnrichmentState.objects.create(token=live.token, due_at=NOW, last_error="no answer"),
         Upstream.objects.create(name="jupiter", gate=gate),
         RefreshTier.objects.get(name="HIGH"),
@@ -312,3 +313,26 @@ def test_an_operators_order_about_a_breaker_is_carried_out_and_signed(
     upstream = Upstream.objects.get()
     assert (upstream.forced, bool(upstream.forced_by)) == (forced, True)
     assert LogEntry.objects.filter(object_id="jupiter").count() == 1
+
+
+@pytest.mark.parametrize(("action", "state"), [("approve", "approved"), ("reject", "rejected")])
+def test_an_operator_decides_about_a_quarantine_once(
+    operator: Client, everything: dict[type, Any], action: str, state: str
+) -> None:
+    path, _ = listing(ListQuarantine)
+    row = everything[ListQuarantine]
+    told = operator.post(path, {"action": action, "_selected_action": [row.pk]}, follow=True).content.decode()
+    row.refresh_from_db()
+    assert (row.state, row.decided_by) == (state, "operator")
+    assert f"{state}." in told
+    assert LogEntry.objects.filter(object_id=row.pk, user__username="operator").count() == 1
+    other = "reject" if action == "approve" else "approve"
+    told = operator.post(path, {"action": other, "_selected_action": [row.pk]}, follow=True).content.decode()
+    row.refresh_from_db()
+    assert row.state == state
+    assert f"it was {state} by operator" in told
+
+
+def test_the_boards_say_how_much_is_left_to_learn(operator: Client, everything: dict[type, Any]) -> None:
+    for model in (ListRun, EnrichmentState):
+        assert "1 tokens to learn about" in operator.get(listing(model)[0]).content.decode()

@@ -7,14 +7,29 @@ import gzip
 import io
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enrichment.detection import SENTINELS, Listing, NotAList, delta, judge, listing_of, read, unpack
-from tests.conftest import SHARED, mint
+from enrichment.detection import (
+    SENTINELS,
+    Doubts,
+    Listing,
+    NotAList,
+    believe,
+    confirm_bounds,
+    delta,
+    is_flood,
+    judge,
+    listing_of,
+    read,
+    unpack,
+)
+from tests.conftest import NOW, SHARED, mint
+from tokens.digests import Digests
 
 KEY = 0x1234_5678_9ABC_DEF0
 POOL = [mint(n) for n in range(400)]
@@ -121,20 +136,73 @@ def test_gzip_is_unpacked_within_its_bound() -> None:
 
 def verdict(mints: list[str], *, before: int = 0, missing: int = 0, is_complete: bool = True, sentinels: bool = True):  # type: ignore[no-untyped-def]
     listing = listed(mints)
-    change = replace(delta(None, listing), missing=np.zeros(missing, dtype=np.uint64))
+    change = replace(delta(None, listing), missing=hashes(missing))
     return judge(listing, change, is_complete=is_complete, has_sentinels=sentinels, previous_size=before)
 
 
+def hashes(count: int, first: int = 0) -> Digests:
+    return np.arange(first, first + count, dtype=np.uint64)
+
+
 @pytest.mark.parametrize(
-    ("before", "missing", "believes_absence"),
+    ("before", "missing", "believed"),
     [(1000, 2000, True), (1000, 2001, False), (1_000_000, 5000, True), (1_000_000, 5001, False), (0, 0, True)],
 )
-def test_a_list_that_shrinks_too_much_keeps_its_additions_only(
-    before: int, missing: int, believes_absence: bool
-) -> None:
+def test_a_list_that_shrinks_too_much_keeps_its_additions_only(before: int, missing: int, believed: bool) -> None:
     result = verdict(POOL, before=before, missing=missing)
     assert result.accepted
-    assert result.believes_absence == believes_absence
+    assert (len(result.believed), len(result.kept)) == ((missing, 0) if believed else (0, missing))
+    assert (result.doubted is None) == believed
+    assert result.reason.startswith("list_shrunk") != believed
+
+
+def test_absences_from_a_feed_mean_nothing() -> None:
+    result = verdict(POOL, before=10_000, missing=9000, is_complete=False)
+    assert (result.accepted, len(result.believed), len(result.kept), result.doubted) == (True, 0, 0, None)
+
+
+SHRINK = hashes(3000)
+
+
+@pytest.mark.parametrize(
+    ("doubts", "missing", "believed", "doubted"),
+    [
+        (Doubts(), SHRINK, 0, 3000),
+        (Doubts(open=SHRINK), SHRINK, 0, None),
+        (Doubts(open=SHRINK), hashes(3010), 10, None),
+        (Doubts(open=SHRINK), hashes(5001), 0, 2001),
+        (Doubts(open=SHRINK), hashes(100), 100, None),
+        (Doubts(open=SHRINK), hashes(2000), 2000, None),
+        (Doubts(open=SHRINK), hashes(3000, first=9000), 0, 3000),
+        (Doubts(approved=SHRINK), SHRINK, 3000, None),
+        (Doubts(approved=SHRINK), hashes(3100), 3100, None),
+        (Doubts(approved=SHRINK), hashes(5001), 3000, 2001),
+        (Doubts(approved=SHRINK), hashes(0), 0, None),
+        (Doubts(rejected=SHRINK), SHRINK, 0, None),
+        (Doubts(rejected=SHRINK), hashes(3005), 5, None),
+        (Doubts(rejected=SHRINK), hashes(5001), 0, 2001),
+    ],
+)
+def test_what_operators_said_of_a_shrink_decides_about_exactly_those_absences(
+    doubts: Doubts, missing: Digests, believed: int, doubted: int | None
+) -> None:
+    result = believe(missing, previous_size=10_000, doubts=doubts)
+    assert len(result.believed) == believed
+    assert (None if result.doubted is None else len(result.doubted)) == doubted
+    assert sorted([*result.believed, *result.kept]) == sorted(missing)
+
+
+@pytest.mark.parametrize(
+    ("new", "known", "flooded"),
+    [(51, 1000, True), (50, 1000, False), (999, 999, False), (10**6, 0, False), (35_001, 700_000, True),
+     (35_000, 700_000, False), (0, 5000, False)],
+)  # fmt: skip
+def test_more_than_a_twentieth_of_a_known_set_at_once_is_a_flood(new: int, known: int, flooded: bool) -> None:
+    assert is_flood(new, known) == flooded
+
+
+def test_an_absence_is_confirmed_by_the_third_list_and_half_an_hour() -> None:
+    assert confirm_bounds(10, NOW) == (8, NOW - timedelta(minutes=30))
 
 
 @pytest.mark.parametrize(("rubbish", "accepted"), [(0, True), (4, True), (5, False)])

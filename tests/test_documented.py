@@ -19,6 +19,7 @@ def text(path: str) -> str:
 
 def test_every_setting_is_in_the_example_file_and_no_other() -> None:
     read = re.findall(r'_env\.\w+\(\s*"([A-Z][A-Z0-9_]+)"', text("tokensite/settings.py"))
+    read += [f"{name}_URL" for name in re.findall(r'_vendor\("([A-Z]+)"', text("tokensite/settings.py"))]
     shown = re.findall(r"^# ([A-Z][A-Z0-9_]+)=", text(".env.example"), re.MULTILINE)
     assert sorted(set(read)) == sorted(shown)
 

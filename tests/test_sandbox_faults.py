@@ -436,7 +436,8 @@ async def test_one_upstreams_faults_are_replaced_without_touching_the_others(sta
     await stage.fail("html", "helius:stall", "jupiter:empty")
     assert await stage.fail("half", upstream="helius") == ["helius:half", "html", "jupiter:empty"]
     assert await stage.fail(upstream="helius") == ["html", "jupiter:empty"]
-    for order in ({"faults": ["half_list"], "upstream": "helius"}, {"faults": ["half"], "upstream": "nobody"}):
+    for names, upstream in ((["half_list"], "helius"), (["half"], "nobody"), ([], "nobody"), (["lists:html"], "lists")):
+        order = {"faults": names, "upstream": upstream}
         assert (await stage.client.post("/control/faults", json=order)).status_code == 400
     assert (await stage.client.get("/control/faults")).json()["faults"] == ["html", "jupiter:empty"]
 

@@ -414,6 +414,7 @@ async def test_helius_takes_posts_and_the_others_gets(stage):
     assert (await stage.get("/helius/")).status_code == 405
     for path in (COINS, f"{GECKO}/new_pools", FEED):
         assert (await stage.client.post(path)).status_code == 405
+    assert [row["status"] for row in await stage.journal()] == [405] * 4
 
 
 @pytest.mark.parametrize("name", VENDORS)
@@ -475,8 +476,16 @@ def test_a_million_mints_cost_no_vendor_any_memory():
     assert peak < 40_000_000
 
 
-@pytest.mark.parametrize("lens", [Lens(), Lens(is_priceless=True), Lens(is_poisoned=True), Lens(adds_strangers=True)])
-@pytest.mark.parametrize("now_s", [EPOCH_S - 1, EPOCH_S + 60, NOW_S])
+@pytest.mark.parametrize(
+    ("lens", "now_s"),
+    [
+        (Lens(), EPOCH_S - 1),
+        (Lens(), EPOCH_S + 60),
+        (Lens(is_priceless=True), NOW_S),
+        (Lens(is_poisoned=True), NOW_S),
+        (Lens(adds_strangers=True), NOW_S),
+    ],
+)
 def test_the_smallest_market_has_an_answer_to_everything_at_any_time(lens, now_s):
     market = Market(mints=10).through(lens)
     feeds = ("token-profiles/latest/v1", "token-boosts/latest/v1", "latest/dex/search")

@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
-from collections.abc import Callable
+import random
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from pytest_django import Settings
 
-from enrichment import sources
-from enrichment.detection import SENTINELS
-from enrichment.models import EnrichmentState, ListRun, ListSnapshot, ListSource
-from enrichment.sources import Outcome
-from tests.conftest import NOW, mint
+from enrichment import schedule, sources
+from enrichment.models import EnrichmentState, ListAbsence, ListRun, ListSnapshot, ListSource
+from tests.conftest import NOW, Lists, mint, world
 from tests.upstreams import Upstreams
-from tokens.models import OutboxEvent, Token, TokenPrice
+from tokens import digests
+from tokens.models import Installation, OutboxEvent, Token, TokenPrice
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
-Lists = Callable[..., Outcome]
-
-
-@pytest.fixture
-def run_list(settings: Settings, tmp_path: Path) -> Lists:
-    """Write a list and run it as the configured source, a minute later each time."""
-    settings.TOKEN_LIST_URL = str(tmp_path / "list")
-    minutes = 0
-
-    def run(members: list[str] | bytes, *, at: timedelta | None = None) -> Outcome:
-        nonlocal minutes
-        minutes += 1
-        body = members if isinstance(members, bytes) else json.dumps(members).encode()
-        (tmp_path / "list").write_bytes(body)
-        now = NOW + minutes * MINUTE
-        sources.ensure_sources(now)
-        ListSource.objects.exclude(name="list").update(enabled=False)
-        (outcome,) = sources.run_due(now)
-        return outcome
-
-    return run
-
-
-def world(count: int, first: int = 0) -> list[str]:
-    return [*SENTINELS, *(mint(n) for n in range(first, first + count))]
 
 
 def test_new_mints_get_their_rows_their_debts_and_their_events_at_once(run_list: Lists) -> None:
@@ -56,6 +34,22 @@ def test_new_mints_get_their_rows_their_debts_and_their_events_at_once(run_list:
     assert (outcome.new, outcome.missing) == (50, 50)
     assert OutboxEvent.objects.filter(type="token:new").count() == 50
     assert Token.objects.count() == 5053
+
+
+def test_a_hash_leads_back_to_its_token(run_list: Lists) -> None:
+    run_list(world(50))
+    key = Installation.current().digest_key
+    stored = dict(Token.objects.values_list("mint", "digest"))
+    assert stored == {m: digests.signed(digests.of([m], key))[0] for m in stored}
+
+
+def test_many_copies_of_each_mint_are_one_row_each(run_list: Lists) -> None:
+    copies = world(2000) * 3
+    random.Random(3).shuffle(copies)
+    outcome = run_list(copies)
+    assert (outcome.accepted, outcome.size, outcome.valid, outcome.new) == (True, 6009, 2003, 2003)
+    assert run_list(world(2000)).missing == 0
+    assert Token.objects.count() == 2003
 
 
 def test_the_same_list_again_changes_nothing(run_list: Lists) -> None:
@@ -89,7 +83,10 @@ def test_a_refused_list_changes_nothing_and_is_tried_again_in_time(run_list: Lis
     assert reason in outcome.reason
     after = ListSource.objects.get(name="list")
     assert (Token.objects.count(), after.snapshot_id, OutboxEvent.objects.count()) == before
-    assert (after.lease_id, after.due_at) == (None, NOW + 2 * MINUTE + timedelta(seconds=30))
+    assert after.lease_id is None
+    assert after.due_at == schedule.next_start(
+        run_list.now, interval_s=30, phase_s=schedule.phase_s(after.name, after.interval_s)
+    )
     assert ListRun.objects.filter(source="list", accepted=False).count() == 1
 
 
@@ -114,6 +111,109 @@ def test_a_source_being_run_is_not_run_again_and_after_downtime_runs_once(run_li
     late = NOW + timedelta(hours=6)
     assert len(sources.run_due(late)) == 1
     assert sources.run_due(late) == []
+    run = ListRun.objects.latest("started_at")
+    assert 715 <= run.skipped <= 719
+    assert late < ListSource.objects.get(name="list").due_at <= late + timedelta(seconds=30)
+
+
+def test_a_run_whose_lease_was_lost_changes_nothing(run_list: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_list(world(5))
+    compare = sources.intake.compare
+
+    def slow(source: ListSource, *rest: Any) -> Any:
+        ListSource.objects.filter(pk=source.pk).update(lease_id="00000000-0000-0000-0000-000000000001")
+        return compare(source, *rest)
+
+    monkeypatch.setattr(sources.intake, "compare", slow)
+    outcome = run_list(world(9))
+    assert (outcome.accepted, outcome.new, outcome.reason) == (False, 0, "another worker took the run over")
+    assert Token.objects.count() == 8
+    assert ListRun.objects.count() == 1
+
+
+def test_a_dry_run_tells_and_changes_nothing_and_gives_the_source_back(run_list: Lists) -> None:
+    run_list(world(50))
+    run_list.path.write_text(json.dumps(world(50, first=10)))
+    run_list.now += MINUTE
+    claim = sources.claim_due(ListSource, now=run_list.now, limit=1, lease=sources.LEASE, where="name = 'list'")
+    outcome = sources.run(claim, run_list.now, is_dry=True)
+    assert (outcome.accepted, outcome.new, outcome.missing) == (True, 10, 10)
+    assert (Token.objects.count(), ListRun.objects.count(), ListAbsence.objects.count()) == (53, 1, 0)
+    assert ListSource.objects.get(name="list").lease_id is None
+
+
+def test_a_run_takes_a_bounded_number_of_statements(
+    run_list: Lists, django_assert_max_num_queries: Callable[..., Any]
+) -> None:
+    run_list(world(6000))
+    with django_assert_max_num_queries(40):
+        run_list(world(6000, first=100))
+    with django_assert_max_num_queries(30):
+        run_list.again()
+
+
+@pytest.fixture
+def tagged() -> Iterator[Any]:
+    """A list server that knows ETags, and tells what it was asked; `tagged.body` is the list."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            tag = f'"{hashlib.md5(server.body).hexdigest()}"'  # type: ignore[attr-defined]  # noqa: S324
+            held = self.headers.get("If-None-Match")
+            server.asked.append(held)  # type: ignore[attr-defined]
+            self.send_response(304 if held == tag else 200)
+            self.send_header("ETag", tag)
+            if held != tag:
+                self.send_header("Content-Length", str(len(server.body)))  # type: ignore[attr-defined]
+            self.end_headers()
+            if held != tag:
+                self.wfile.write(server.body)  # type: ignore[attr-defined]
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.body, server.asked = b"", []  # type: ignore[attr-defined]
+    server.url = f"http://127.0.0.1:{server.server_port}/all.json"  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_list_that_has_not_changed_is_not_sent_again_and_still_counts(
+    run_list: Lists, settings: Settings, tagged: Any
+) -> None:
+    settings.TOKEN_LIST_URL = tagged.url
+    tagged.body = json.dumps(world(50)).encode()
+    run_list.again()
+    tagged.body = json.dumps(world(49)).encode()
+    run_list.again()
+    runs = [run_list.again(after=timedelta(minutes=20)) for _ in range(2)]
+    assert [o.reason for o in runs] == ["not modified"] * 2
+    assert [(o.accepted, o.size, o.valid, o.removed) for o in runs] == [(True, 52, 52, 0), (True, 52, 52, 1)]
+    assert Token.objects.get(mint=mint(49)).removed_at is not None
+    assert [held is None for held in tagged.asked] == [True, False, False, False]
+
+
+def test_another_address_forgets_the_old_ones_etag(run_list: Lists, settings: Settings, tagged: Any) -> None:
+    settings.TOKEN_LIST_URL = tagged.url
+    tagged.body = json.dumps(world(5)).encode()
+    run_list.again()
+    settings.TOKEN_LIST_URL = f"{tagged.url}?other"
+    assert run_list.again().reason == ""
+    assert tagged.asked == [None, None]
+
+
+def test_a_refused_list_keeps_the_etag_of_the_accepted_one(run_list: Lists, settings: Settings, tagged: Any) -> None:
+    settings.TOKEN_LIST_URL = tagged.url
+    good = json.dumps(world(5)).encode()
+    for body in (good, b"[]", good):
+        tagged.body = body
+        last = run_list.again()
+    assert last.reason == "not modified"
+    assert tagged.asked[1] == tagged.asked[2]
 
 
 def test_feeds_register_their_mints_with_all_they_say_and_need_no_enrichment_call(upstreams: Upstreams) -> None:

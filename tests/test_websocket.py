@@ -328,7 +328,7 @@ async def test_deflated_frames_are_the_same_frames() -> None:
         ({"op": "subscribe", "channel": "market"}, "unknown_channel", ["tokens", "new", "top"]),
         ({"op": "unsubscribe", "channel": "__proto__"}, "unknown_channel", ["tokens", "new", "top"]),
         ({"op": "subscribe", "channel": "tokens", "addresses": ["x"], "events": ["all"]}, "unknown_event",
-         ["new", "update", "price-change", "volume-spike", "status"]),
+         ["new", "update", "price-change", "volume-spike", "status", "relisted"]),
         ({"op": "subscribe", "channel": "tokens"}, "invalid_message", None),
         ({"op": "subscribe", "channel": "top", "addresses": ["x"]}, "invalid_message", None),
     ],

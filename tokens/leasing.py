@@ -47,33 +47,49 @@ def claim_due(model: type[Row], *, now: datetime, limit: int, lease: timedelta, 
 
 
 def _take(
-    model: type[Row], lease_id: uuid.UUID, until: datetime, *, now: datetime, limit: int, where: str
+    model: type[Row],
+    lease_id: uuid.UUID,
+    until: datetime,
+    *,
+    now: datetime,
+    limit: int,
+    where: str,
+    order: str = "due_at",
 ) -> list[Row]:
     table, pk = model._meta.db_table, model._meta.pk
     assert pk is not None
     # ARRAY(...) makes the planner run the locking sub-select exactly once.
     sql = (
         f"UPDATE {table} SET lease_id = %s, due_at = %s WHERE {pk.column} = ANY(ARRAY("  # noqa: S608 - our own names
-        f"SELECT {pk.column} FROM {table} WHERE due_at <= %s AND {where} ORDER BY due_at LIMIT %s "
+        f"SELECT {pk.column} FROM {table} WHERE due_at <= %s AND {where} ORDER BY {order} LIMIT %s "
         f"FOR UPDATE SKIP LOCKED)) RETURNING {table}.*"
     )
     return list(model._default_manager.raw(sql, [lease_id, until, now, limit]))
 
 
 def claim_by_level(
-    model: type[Row], *, now: datetime, limit: int, lease: timedelta, column: str, levels: Sequence[int]
+    model: type[Row],
+    *,
+    now: datetime,
+    limit: int,
+    lease: timedelta,
+    column: str,
+    levels: Sequence[int],
+    newest_first: bool = False,
 ) -> Claim[Row]:
     """Claim due rows level by level, so that a lower level gets what the levels before it leave of `limit`.
 
     A statement per level, each a short range of an index on (column, due_at), instead of one that walks past every
-    row of a level that is not due yet.
+    row of a level that is not due yet. Within a level the longest due come first, or with `newest_first` the last.
     """
+    order = "due_at DESC" if newest_first else "due_at"
     lease_id, until = uuid.uuid4(), now + lease
     rows: list[Row] = []
     for level in levels:
         if len(rows) == limit:
             break
-        rows += _take(model, lease_id, until, now=now, limit=limit - len(rows), where=f"{column} = {int(level)}")
+        where = f"{column} = {int(level)}"
+        rows += _take(model, lease_id, until, now=now, limit=limit - len(rows), where=where, order=order)
     return Claim(lease_id, rows, until)
 
 

@@ -5,6 +5,7 @@ Only `tokens.store` writes token facts; `tokens.outbox` writes the event tables.
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -33,6 +34,24 @@ class UsdField(_Decimal):
         return name, path, args, kwargs
 
 
+class Installation(models.Model):
+    """The one row that tells this installation from every other: `digest_key` keys its hashes of mints."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    digest_key = models.BigIntegerField(editable=False)
+
+    class Meta:
+        db_table = "installation"
+
+    def __str__(self) -> str:
+        return "this installation"
+
+    @classmethod
+    def current(cls) -> Installation:
+        """Return the row, made on first use."""
+        return cls.objects.get_or_create(id=1, defaults={"digest_key": secrets.randbits(63)})[0]
+
+
 class Token(models.Model):
     """One mint ever seen: identity and what rarely changes. Rows are never deleted; removal is a status.
 
@@ -48,6 +67,7 @@ class Token(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     mint = models.CharField(max_length=44, unique=True, db_collation="C")
+    digest = models.BigIntegerField(null=True, blank=True, editable=False, help_text="tokens.digests of the mint")
     symbol = models.TextField(null=True, blank=True, db_collation="C")  # so that its index serves prefixes
     name = models.TextField(null=True, blank=True)
     decimals = models.SmallIntegerField(null=True, blank=True)
@@ -79,6 +99,8 @@ class Token(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["-first_seen_at", "-id"], name="tokens_first_seen"),
             models.Index(fields=["symbol"], name="tokens_symbol"),
+            models.Index(fields=["digest"], name="tokens_digest"),
+            models.Index(fields=["id"], name="tokens_removed", condition=models.Q(removed_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

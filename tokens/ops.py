@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from tokens.filters import MAX_SEQ
 
 CHANNELS = ("tokens", "new", "top")
-EVENTS = {word: f"token:{word}" for word in ("new", "update", "price-change", "volume-spike", "status")}
+EVENTS = {word: f"token:{word}" for word in ("new", "update", "price-change", "volume-spike", "status", "relisted")}
 """The words of a subscription's filter, and the event types they stand for."""
 
 _Id = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=-MAX_SEQ, le=MAX_SEQ)] | None

@@ -9,19 +9,20 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from tokens import bulk, links, outbox
+from tokens import bulk, digests, links, outbox
 from tokens.changes import LIVE, STATIC, Patch, diff
 from tokens.facts import Facts
 from tokens.fields import FIELDS, RowEncoder
 from tokens.mint import Mint
-from tokens.models import PriceHistory, RankHistory, Social, Token, TokenPrice, Website
+from tokens.models import Installation, PriceHistory, RankHistory, Social, Token, TokenPrice, Website
 
 _CHUNK = 20_000  # rows a statement: bounded memory, and already past the point where larger ones gain
 
 _REGISTER = """
 WITH fresh AS (
-    INSERT INTO tokens (mint, first_source, first_seen_at, updated_at, status, tags, flags)
-    SELECT m, %(source)s, %(now)s, %(now)s, 'pending', '{}', '{}' FROM unnest(%(mints)s::text[]) AS m
+    INSERT INTO tokens (mint, digest, first_source, first_seen_at, updated_at, status, tags, flags)
+    SELECT m, d, %(source)s, %(now)s, %(now)s, 'pending', '{}', '{}'
+    FROM unnest(%(mints)s::text[], %(digests)s::bigint[]) AS n(m, d)
     ON CONFLICT (mint) DO NOTHING RETURNING id, mint
 ), live AS (
     INSERT INTO token_prices (token_id, revision, updated_at, price_status, price_sources)
@@ -48,8 +49,10 @@ def register(mints: Sequence[Mint], *, source: str, now: datetime, announce: boo
     if not connection.in_atomic_block:
         raise RuntimeError("mints are registered in the transaction that moves their list forward")
     fresh: list[Registered] = []
+    key = Installation.current().digest_key if mints else 0
     for chunk in bulk.chunks(sorted(mints), _CHUNK):  # sorted: neighbours share index pages
         params: dict[str, Any] = {"mints": list(chunk), "source": source, "now": now, "revision": int(announce)}
+        params["digests"] = digests.signed(digests.of(chunk, key))
         with connection.cursor() as cursor:
             cursor.execute(_REGISTER, params)
             fresh += [Registered(token_id, Mint(mint)) for token_id, mint in cursor.fetchall()]
@@ -80,6 +83,30 @@ def set_status(statuses: Mapping[int, str], now: datetime) -> None:
         rows = [{"id": token_id, "status": statuses[token_id], "updated_at": now} for token_id in changed]
         bulk.update(Token, rows, ["status", "updated_at"])
         _touch(changed, "token:status", ["status"], now)
+
+
+def set_removed(token_ids: Sequence[int], now: datetime) -> int:
+    """Mark tokens as gone from every complete list and tell of it; return how many were listed until now."""
+    return _list(token_ids, "removed_at = %s WHERE removed_at IS NULL", [now], "token:status", now)
+
+
+def relist(token_ids: Sequence[int], now: datetime) -> int:
+    """Take a removal back, on the same row: `token:relisted`, never `token:new`; return how many were removed."""
+    return _list(token_ids, "removed_at = NULL WHERE removed_at IS NOT NULL", [], "token:relisted", now)
+
+
+def _list(token_ids: Sequence[int], change: str, params: Sequence[Any], type_: str, now: datetime) -> int:
+    changed = 0
+    for ids in bulk.chunks(sorted(token_ids), _CHUNK):
+        with transaction.atomic():
+            _lock(ids)
+            with connection.cursor() as cursor:
+                sql = f"UPDATE tokens SET updated_at = %s, {change} AND id = ANY(%s) RETURNING id"  # noqa: S608 - ours
+                cursor.execute(sql, [now, *params, list(ids)])
+                moved = [token_id for (token_id,) in cursor.fetchall()]
+            _touch(moved, type_, ["status"], now)
+        changed += len(moved)
+    return changed
 
 
 def set_ranks(ranks: Mapping[int, tuple[int | None, str | None]], now: datetime) -> None:

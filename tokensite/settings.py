@@ -85,6 +85,9 @@ JUPITER_VERIFIED_INTERVAL_S = _env.whole("JUPITER_VERIFIED_INTERVAL_S", 600, 30,
 LIST_MAX_BYTES = _env.whole("LIST_MAX_BYTES", 150_000_000, 1_000_000, 2_000_000_000)
 # More new mints than this in one run are announced one by one as they are enriched, not all at once.
 ANNOUNCE_LIMIT = _env.whole("ANNOUNCE_LIMIT", 2000, 0, 100_000)
+# A flood of new mints is let in this many at a time, this far apart: 3,000 a minute (requirements A4: batches of 50).
+DRIP_BATCH = _env.whole("DRIP_BATCH", 50, 1, 10_000)
+DRIP_DELAY_S = _env.whole("DRIP_DELAY_S", 1, 1, 3600)
 
 # Enrichment.
 ENRICH_BATCH_SIZE = _env.whole("ENRICH_BATCH_SIZE", 100, 1, 100)  # Jupiter search takes at most 100 mints a call

@@ -5,6 +5,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("", include("enrichment.urls")),
     path("", include("tokens.urls")),
 ]
 handler400 = "tokens.errors.bad_request"

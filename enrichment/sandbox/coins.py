@@ -21,7 +21,7 @@ from enrichment.sandbox.traits import Flags
 from tokens.mint import SOL
 
 _GARBAGE_SHARE, _GARBAGE_CAP = 0.005, 1.98e23  # an all-time high that was recorded
-_DESCRIBED, _EMPTY_LINK = 0.8, 0.3  # of coins; of links that are not there
+_DESCRIBED, _EMPTY_LINK = 0.8, 0.3  # of coins have a description; have "" for a link that is not there
 # The route for searches has these keys always, and says null where the one for lists leaves out.
 _SEARCHED = (
     "mint", "name", "symbol", "description", "image_uri", "metadata_uri", "twitter", "telegram", "bonding_curve",
@@ -78,7 +78,7 @@ def _rows(market: Market, ids: Words, now_s: float) -> list[Row]:
     has_graduated = sight.traits.graduated_s <= now_s
     price_sol = sight.price_usd[0] / money_usd(market, now_s)[0]
     reserves = reserves_of(price_sol, is_sold_out=has_graduated)
-    described = (chance.unit("described", ids) < _DESCRIBED).tolist()
+    origins = origins_of(chance, sight.traits)
     columns: dict[str, list[Any]] = {
         **_addresses(market, ids, has_graduated),
         **_reserves(reserves),
@@ -86,18 +86,18 @@ def _rows(market: Market, ids: Words, now_s: float) -> list[Row]:
         **_moments(sight),
         "complete": has_graduated.tolist(),
         "reply_count": (sight.holders.astype(np.int64) // 40).tolist(),
-        "token_program": origins_of(chance, sight.traits).programs,
-        "creator": origins_of(chance, sight.traits).makers,
+        "token_program": origins.programs,
+        "creator": origins.makers,
     }
-    faces = zip(faces_of(market, sight.traits), described, zip(*columns.values(), strict=True), strict=True)
-    names = list(columns)
-    return [
-        _CONSTANT | _face(face, is_described) | dict(zip(names, values, strict=True))
-        for face, is_described, values in faces
-    ]
+    described = (chance.unit("described", ids) < _DESCRIBED).tolist()
+    empty = (chance.unit("empty link", ids) < _EMPTY_LINK).tolist()
+    faces = [_face(*row) for row in zip(faces_of(market, sight.traits), described, empty, strict=True)]
+    rows = zip(faces, zip(*columns.values(), strict=True), strict=True)
+    return [_CONSTANT | face | dict(zip(columns, values, strict=True)) for face, values in rows]
 
 
-def _face(face: Face, is_described: bool) -> Row:
+def _face(face: Face, is_described: bool, is_empty: bool) -> Row:
+    """Return who the coin says it is. A link that is not there is left out, or an empty text."""
     row: Row = {
         "mint": face.mint,
         "name": face.name,
@@ -107,10 +107,8 @@ def _face(face: Face, is_described: bool) -> Row:
         "metadata_uri": f"https://metadata.sandbox.example/{face.mint}.json",
         "username": f"maker{face.mint[:6]}" if is_described else None,
     }
-    for kind in ("twitter", "telegram", "website"):
-        is_empty = ord(face.mint[7]) % 100 < 100 * _EMPTY_LINK
-        row[kind] = face.links.get(kind, "" if is_empty else None)
-    return row
+    links = {kind: face.links.get(kind, "" if is_empty else None) for kind in ("twitter", "telegram", "website")}
+    return row | links
 
 
 def _addresses(market: Market, ids: Words, has_graduated: Flags) -> dict[str, list[Any]]:

@@ -77,6 +77,8 @@ class Faults:
 
     def replaced(self, upstream: str, names: Sequence[object]) -> Faults:
         """Return these faults with those of one upstream replaced. Raises: UnknownFault."""
+        if upstream not in UPSTREAMS:
+            raise UnknownFault(f"unknown upstream {upstream[:60]}; known are {', '.join(UPSTREAMS)}")
         others = [name for name in self.names if not name.startswith(f"{upstream}:")]
         return chosen([*others, *(f"{upstream}:{name}" for name in names)])
 
@@ -85,9 +87,8 @@ def chosen(names: Sequence[object]) -> Faults:
     """Return the named faults. Raises: UnknownFault."""
     unknown = [str(name)[:60] for name in names if not _is_known(name)]
     if unknown:
-        raise UnknownFault(
-            f"unknown fault {', '.join(unknown)}; known are {', '.join(FAULTS)}, each also as {_scopes()}"
-        )
+        scopes = ", ".join(f"{upstream}:…" for upstream in UPSTREAMS)
+        raise UnknownFault(f"unknown fault {', '.join(unknown)}; known are {', '.join(FAULTS)}, each also as {scopes}")
     return Faults(frozenset(str(name) for name in names))
 
 
@@ -106,7 +107,3 @@ def _is_known(name: object) -> bool:
     if not upstream:
         return fault in FAULTS
     return upstream in UPSTREAMS and fault in ((*INSTEAD, *LISTS) if upstream == LIST_UPSTREAM else ANSWERS)
-
-
-def _scopes() -> str:
-    return ", ".join(f"{upstream}:…" for upstream in UPSTREAMS)

@@ -17,7 +17,7 @@ from enrichment.sandbox.limits import Limiter, Meter, Verdict
 from enrichment.sandbox.market import Market
 from enrichment.sandbox.spoil import spoilt
 from enrichment.sandbox.vendor import Account, Call, Headers, Reply, Terms, Trouble, Vendor
-from enrichment.sandbox.wire import Answer, Request, Sleep, breakage, instead_of_answer
+from enrichment.sandbox.wire import Answer, Request, Sleep, breakage, instead_of_answer, json
 
 _RETRY_S = 7  # what a Retry-After names that names anything
 
@@ -36,6 +36,9 @@ class Gateway:
     async def answer(self, vendor: Vendor, request: Request, wrong: frozenset[str]) -> Answer:
         """Answer one request to a vendor that has these faults."""
         call = _call(vendor, request, self._clock())
+        if call.method not in vendor.methods:
+            self._note(vendor, call, None, 405)
+            return json(405, {"error": "method not allowed"})
         account = vendor.account(call)
         if account is None or faults.AUTH_REFUSED in wrong:
             return self._refused(vendor, call, "unauthorized", account)

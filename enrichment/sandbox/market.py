@@ -8,6 +8,7 @@ to poll, and any process, started at any time, sees the same market.
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,7 @@ _SLOT, _SLOT_AT_S, _SLOTS_PER_S = 454_587_127, 1_791_473_892.0, 2.5
 _MINUTE_S = 60.0
 # What people search for and rank is what anybody trades or has just launched, not a million sleepers.
 _RANKED, _FRESH = 2_000, 300
+_KEPT_TRAITS = 8  # of some thousand tokens at most: a few megabytes
 # Known to everybody, asked for by nobody: what a source adds that answers more than it was asked.
 _STRANGERS = (4, 5)
 
@@ -96,6 +98,7 @@ class Market:
         self.launches = Launches(self.chance, speed)
         self.universe = Universe(self.chance, mints=mints, launches=self.launches, file=file)
         self.lens = Lens()
+        self._traits: OrderedDict[bytes, Traits] = OrderedDict()
 
     def through(self, lens: Lens) -> Market:
         """Return the same market as seen through a lens."""
@@ -121,8 +124,14 @@ class Market:
         return ids[self.traits(ids).graduated_s <= now_s]
 
     def traits(self, ids: Words) -> Traits:
-        """Return what never changes about the tokens."""
-        return traits_of(self.chance, ids, self.universe.keys(ids), self.launches)
+        """Return what never changes about the tokens; an answer asks that several times about the same ones."""
+        key = ids.tobytes()
+        if key not in self._traits:
+            self._traits[key] = traits_of(self.chance, ids, self.universe.keys(ids), self.launches)
+        if len(self._traits) > _KEPT_TRAITS:
+            self._traits.popitem(last=False)
+        self._traits.move_to_end(key)
+        return self._traits[key]
 
     def observe(self, ids: Words, now_s: float, windows_s: Mapping[str, float] = WINDOWS_S) -> Sight:
         """Look at the tokens `ids` at time `now_s` (unix seconds), and back to the start of each window."""

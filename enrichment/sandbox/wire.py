@@ -93,9 +93,8 @@ def bomb() -> bytes:
     """Return gzip that is small on the wire and unpacks to 200 MiB: a JSON array of nothing but blanks."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     first = packer.compress(b"[" + _BOMB_BLOCK) + packer.flush(zlib.Z_FULL_FLUSH)
-    block = packer.compress(_BOMB_BLOCK) + packer.flush(
-        zlib.Z_FULL_FLUSH
-    )  # stands alone after a full flush: repeatable
+    # What lies between two full flushes refers to nothing before it, so it can be repeated.
+    block = packer.compress(_BOMB_BLOCK) + packer.flush(zlib.Z_FULL_FLUSH)
     last = packer.compress(b"]") + packer.flush()
     check = zlib.crc32(b"[" + _BOMB_BLOCK)
     for _ in range(_BOMB_BLOCKS - 1):

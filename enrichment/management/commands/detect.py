@@ -12,8 +12,9 @@ import orjson
 from django.core.management.base import BaseCommand, CommandError
 
 from enrichment import sources
+from enrichment.intake import Outcome
 from enrichment.models import ListSource
-from enrichment.sources import LEASE, Outcome
+from enrichment.sources import LEASE
 from tokens.leasing import claim_due, database_now
 
 
@@ -33,11 +34,7 @@ class Command(BaseCommand):
         sources.ensure_sources(now)
         given = self._given(options)
         if given:
-            ListSource.objects.update_or_create(
-                name="list",
-                defaults={"url": given},
-                create_defaults={"kind": ListSource.Kind.LIST, "url": given, "interval_s": 30, "due_at": now},
-            )
+            sources.set_list(given, now)
         names = [options["source"] or ("list" if given else "")]
         if names == [""]:
             names = list(
@@ -60,8 +57,7 @@ class Command(BaseCommand):
         if not ListSource.objects.filter(name=name).exists():
             known = ", ".join(ListSource.objects.values_list("name", flat=True))
             raise CommandError(f"no source is named {name!r}; there are: {known}", returncode=2)
-        if not is_dry:
-            ListSource.objects.filter(name=name, lease_id=None).update(due_at=now)
+        ListSource.objects.filter(name=name, lease_id=None).update(due_at=now)
         claim = claim_due(ListSource, now=now, limit=1, lease=LEASE, where=f"name = '{name}'")
         if not claim.rows:
             raise CommandError(f"{name} is being run right now; try again when it is done")
@@ -75,5 +71,6 @@ class Command(BaseCommand):
         reason = f" ({outcome.reason})" if outcome.reason else ""
         self.stdout.write(
             f"{outcome.source}: {verdict}{reason}: {outcome.size} entries, {outcome.valid} valid, {outcome.new} new, "
-            f"{outcome.missing} missing, {outcome.removed} removed, {outcome.duration_s:.2f} s"
+            f"{outcome.quarantined} held back, {outcome.missing} missing, {outcome.removed} removed, "
+            f"{outcome.duration_s:.2f} s"
         )

@@ -83,7 +83,7 @@ def _storage() -> list[Finding]:
     except (DatabaseError, database.DatabaseUnusable) as error:
         return [Finding("database", False, database.first_line(error))]
     detail = f"{len(pending)} unapplied, run `manage.py migrate`" if pending else "all applied"
-    return [*findings, Finding("migrations", not pending, detail), *([] if pending else _jobs())]
+    return [*findings, Finding("migrations", not pending, detail), *([] if pending else [*_jobs(), *_lists()])]
 
 
 def _server() -> Finding:
@@ -112,6 +112,17 @@ def _jobs() -> list[Finding]:
     ages_s = {name: _age_s(beats.get(name)) for name in settings.PULSES}
     told = ", ".join(f"{name} {'never' if s is None else f'{s:.0f} s ago'}" for name, s in ages_s.items())
     return [Finding("jobs", all(s is not None and s <= PULSE_SILENT_S for s in ages_s.values()), told)]
+
+
+def _lists() -> list[Finding]:
+    """Say what detection left to learn, and what waits for an operator's decision."""
+    from enrichment.backlog import backlog
+    from enrichment.models import ListQuarantine
+
+    owed, waiting = backlog(datetime.now(UTC)), ListQuarantine.objects.filter(state="open").count()
+    told = f"{owed.pending:,} tokens to learn about, {owed.due:,} due, about {owed.eta_s:,} s at the plan's pace"
+    held = f"{waiting} changes of lists wait for a decision, see the admin's list quarantines" if waiting else "none"
+    return [Finding("backlog", None, told), Finding("quarantine", None, held)]
 
 
 def _age_s(at: datetime | None) -> float | None:
