@@ -27,7 +27,6 @@ MAX_REMOVED_SHARE, MAX_REMOVED = 0.005, 2000  # requirements A6: the greater of 
 FLOOD_SHARE = 0.05  # requirements A6
 FLOOD_KNOWN = 1000  # members; a smaller list may well grow by a twentieth
 CONFIRM_LISTS, CONFIRM_SPAN = 3, timedelta(minutes=30)  # requirements A6: both
-_SHORTEST, _LONGEST = 32, 44  # characters of a base58 text of 32 bytes
 _COLUMN_NAMES = ("mint", "address", "id")
 
 
@@ -272,7 +271,7 @@ def _line_entries(text: bytes) -> list[bytes]:
 
 
 def _listing(body: bytes, starts: Places, lengths: Places, key: int) -> Listing:
-    shaped = (lengths >= _SHORTEST) & (lengths <= _LONGEST)
+    shaped = (lengths >= hashing.SHORTEST) & (lengths <= hashing.LONGEST)
     starts, lengths, size = starts[shaped], lengths[shaped], len(lengths)
     hashes = hashing.of_spans(body, starts, lengths, key)
     return Listing(key, size, hashing.distinct(np.sort(hashes)), body, hashes, starts, lengths)

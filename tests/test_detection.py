@@ -29,6 +29,7 @@ from enrichment.detection import (
     unpack,
 )
 from tests.conftest import NOW, SHARED, mint
+from tokens import digests
 from tokens.digests import Digests
 
 KEY = 0x1234_5678_9ABC_DEF0
@@ -67,6 +68,21 @@ def test_lists_larger_than_a_chunk_have_exact_deltas(size: int) -> None:
 def test_mints_that_differ_only_in_case_are_two_mints() -> None:
     twin = POOL[0].swapcase().replace("L", "M").replace("O", "P").replace("I", "J").replace("0", "1")
     assert len(listed([POOL[0], twin]).digests) == 2
+
+
+@pytest.mark.parametrize("length", range(32, 45))
+def test_a_hash_depends_on_every_character_and_on_nothing_around_the_entry(length: int) -> None:
+    text = (POOL[0] + POOL[1])[:length].encode()
+    alone = listing_of([text], KEY).hashes[0]
+    assert list(listing_of([POOL[2].encode(), text, POOL[3].encode(), text], KEY).hashes[[1, 3]]) == [alone, alone]
+    others = [text[:place] + b"!" + text[place + 1 :] for place in range(length)] + [text + b"1"] * (length < 44)
+    assert len({alone, *listing_of(others, KEY).hashes}) == 1 + len(others)
+
+
+@pytest.mark.parametrize("length", [0, 31, 45])
+def test_what_is_not_as_long_as_a_mint_is_not_hashed(length: int) -> None:
+    with pytest.raises(ValueError, match="as long as mints"):
+        digests.of([POOL[0], ("1" * length)], KEY)
 
 
 FORMS = {
