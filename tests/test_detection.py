@@ -105,6 +105,13 @@ def test_every_documented_form_holds_the_same_members(form: str) -> None:
     assert sorted(delta(None, listing).new) == sorted(POOL[:5])
 
 
+def test_rows_that_differ_are_known_by_the_first_of_mint_address_and_id_that_is_text() -> None:
+    a, b, c, d = POOL[:4]
+    rows = [{"id": "x", "address": a}, {"address": "x", "mint": b}, {"mint": 7, "id": c}, {"mint": None, "address": d}]
+    assert delta(None, read(json.dumps(rows).encode(), KEY)).new == [a, b, c, d]
+    assert delta(None, read(json.dumps(rows[3:]).encode(), KEY)).new == [d]
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
