@@ -6,11 +6,11 @@ PORT ?= 8000
 UPSTREAMS ?=
 export PORT
 
-.PHONY: help up test check bench lock clean
+.PHONY: help up test check bench bench-detect lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.installed ## run everything: servers, web, workers. PORT=8000 UPSTREAMS=auto|live|sandbox. Ctrl-C stops it all
 	@exec env $(if $(UPSTREAMS),UPSTREAMS=$(UPSTREAMS)) $(BIN)/python manage.py up
@@ -28,6 +28,9 @@ check: $(VENV)/.installed-dev ## lint, types, import contract, tests: what CI ru
 
 bench: $(VENV)/.installed-dev ## side-by-side measurements as ratios, one JSON line and one table row per figure
 	@$(BIN)/python -m bench
+
+bench-detect: $(VENV)/.installed-dev ## only the delta of a list: 10k to 2M mints. BENCH_SIZES=10000,700000
+	@$(BIN)/python -m bench detect
 
 lock: $(VENV)/.installed-dev ## rewrite the hash-locked requirements from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q -o requirements.lock

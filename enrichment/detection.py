@@ -6,12 +6,15 @@ new becomes text.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
+from types import GenericAlias
 from typing import Any
 
 import msgspec
@@ -27,7 +30,6 @@ MAX_REMOVED_SHARE, MAX_REMOVED = 0.005, 2000  # requirements A6: the greater of 
 FLOOD_SHARE = 0.05  # requirements A6
 FLOOD_KNOWN = 1000  # members; a smaller list may well grow by a twentieth
 CONFIRM_LISTS, CONFIRM_SPAN = 3, timedelta(minutes=30)  # requirements A6: both
-_SHORTEST, _LONGEST = 32, 44  # characters of a base58 text of 32 bytes
 _COLUMN_NAMES = ("mint", "address", "id")
 
 
@@ -216,9 +218,11 @@ def confirm_bounds(lists: int, now: datetime) -> tuple[int, datetime]:
 
 def _read_plain_json(text: bytes, key: int) -> Listing | None:
     """Scan `["…","…"]` without making a string per mint; None when the body is not exactly of that form."""
+    if text[:2] != b'["' or text[-2:] != b'"]':
+        return None
     data = np.frombuffer(text, dtype=np.uint8)
     quotes = np.flatnonzero(data == ord('"'))
-    if len(quotes) < 2 or len(quotes) % 2 or quotes[0] != 1 or quotes[-1] != len(data) - 2 or text[-1:] != b"]":
+    if len(quotes) % 2:
         return None
     starts, ends = quotes[0::2] + 1, quotes[1::2]
     gaps = ends[:-1] + 1
@@ -228,23 +232,38 @@ def _read_plain_json(text: bytes, key: int) -> Listing | None:
 
 
 class _Entry(msgspec.Struct):
-    """The keys under which lists of objects name their mint."""
+    """The keys under which lists of objects name their mint, when rows differ."""
 
     mint: Any = None
     address: Any = None
     id: Any = None
 
 
+_NULLS = [(name, None, None) for name in _COLUMN_NAMES]
+_ALIKE: dict[str, Any] = {  # rows that have the name and, as null or not at all, those that go before it
+    name: GenericAlias(list, msgspec.defstruct("Row", [(name, str), *_NULLS[:place]], gc=False))
+    for place, name in enumerate(_COLUMN_NAMES)
+}
+
+
 def _json_entries(text: bytes) -> list[bytes]:
-    shape: Any = list[_Entry] if text[1:].lstrip()[:1] == b"{" else list[str]
     try:
         try:
-            entries = msgspec.json.decode(text, type=shape)
+            entries: list[Any] = _alike(text) or msgspec.json.decode(text, type=list[_Entry | str])
         except msgspec.ValidationError:  # a stray null or number among the rows costs that row, not the list
             entries = msgspec.json.decode(text, type=list[Any])
     except (msgspec.DecodeError, RecursionError) as error:
         raise NotAList("truncated JSON" if "truncated" in str(error) else f"malformed JSON: {error}") from error
-    return [_entry_text(entry).encode("utf-8", "replace") for entry in entries]
+    texts = (entry if type(entry) is str else _entry_text(entry) for entry in entries)
+    return [text.encode("utf-8", "replace") for text in texts]
+
+
+def _alike(text: bytes) -> list[str] | None:
+    """Return the mints of objects that all name theirs under one key; None when they do not."""
+    for name, rows in _ALIKE.items():
+        with contextlib.suppress(msgspec.ValidationError):
+            return list(map(attrgetter(name), msgspec.json.decode(text, type=rows)))
+    return None
 
 
 def _entry_text(entry: Any) -> str:
@@ -272,7 +291,7 @@ def _line_entries(text: bytes) -> list[bytes]:
 
 
 def _listing(body: bytes, starts: Places, lengths: Places, key: int) -> Listing:
-    shaped = (lengths >= _SHORTEST) & (lengths <= _LONGEST)
+    shaped = (lengths >= hashing.SHORTEST) & (lengths <= hashing.LONGEST)
     starts, lengths, size = starts[shaped], lengths[shaped], len(lengths)
     hashes = hashing.of_spans(body, starts, lengths, key)
     return Listing(key, size, hashing.distinct(np.sort(hashes)), body, hashes, starts, lengths)

@@ -29,6 +29,7 @@ from enrichment.detection import (
     unpack,
 )
 from tests.conftest import NOW, SHARED, mint
+from tokens import digests
 from tokens.digests import Digests
 
 KEY = 0x1234_5678_9ABC_DEF0
@@ -69,6 +70,21 @@ def test_mints_that_differ_only_in_case_are_two_mints() -> None:
     assert len(listed([POOL[0], twin]).digests) == 2
 
 
+@pytest.mark.parametrize("length", range(32, 45))
+def test_a_hash_depends_on_every_character_and_on_nothing_around_the_entry(length: int) -> None:
+    text = (POOL[0] + POOL[1])[:length].encode()
+    alone = listing_of([text], KEY).hashes[0]
+    assert list(listing_of([POOL[2].encode(), text, POOL[3].encode(), text], KEY).hashes[[1, 3]]) == [alone, alone]
+    others = [text[:place] + b"!" + text[place + 1 :] for place in range(length)] + [text + b"1"] * (length < 44)
+    assert len({alone, *listing_of(others, KEY).hashes}) == 1 + len(others)
+
+
+@pytest.mark.parametrize("length", [0, 31, 45])
+def test_what_is_not_as_long_as_a_mint_is_not_hashed(length: int) -> None:
+    with pytest.raises(ValueError, match="as long as mints"):
+        digests.of([POOL[0], ("1" * length)], KEY)
+
+
 FORMS = {
     "spaced JSON": json.dumps(POOL[:5], indent=1).encode(),
     "objects by mint": json.dumps([{"mint": m, "symbol": 'a "quoted" ]'} for m in POOL[:5]]).encode(),
@@ -87,6 +103,13 @@ FORMS = {
 def test_every_documented_form_holds_the_same_members(form: str) -> None:
     listing = read(FORMS[form], KEY)
     assert sorted(delta(None, listing).new) == sorted(POOL[:5])
+
+
+def test_rows_that_differ_are_known_by_the_first_of_mint_address_and_id_that_is_text() -> None:
+    a, b, c, d = POOL[:4]
+    rows = [{"id": "x", "address": a}, {"address": "x", "mint": b}, {"mint": 7, "id": c}, {"mint": None, "address": d}]
+    assert delta(None, read(json.dumps(rows).encode(), KEY)).new == [a, b, c, d]
+    assert delta(None, read(json.dumps(rows[3:]).encode(), KEY)).new == [d]
 
 
 @pytest.mark.parametrize(
