@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import random
 from dataclasses import replace
 from datetime import timedelta
 
@@ -248,3 +249,17 @@ def test_the_real_list_holds_as_many_members_as_the_csv_module_finds() -> None:
     body = unpack(path.read_bytes(), 10**9)
     rows = csv.DictReader(io.StringIO(body.decode("utf-8", "replace"), newline=""))
     assert len(read(body, KEY).digests) == len({row["mint"] for row in rows})
+
+
+@pytest.mark.shared
+def test_real_mints_that_were_withheld_are_exactly_what_is_new() -> None:
+    path = SHARED / "data" / "mints.csv.gz"
+    if not path.exists():
+        pytest.skip("the real mints are not here")
+    whole = read(unpack(path.read_bytes(), 10**9), KEY)
+    mints = delta(None, whole).new
+    withheld = set(random.Random(1000).sample(mints, 1000))
+    before = listed([m for m in mints if m not in withheld])
+    change = delta(before.digests, whole)
+    assert set(change.new) == withheld
+    assert (len(change.new), len(change.missing)) == (1000, 0)

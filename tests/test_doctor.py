@@ -9,7 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from enrichment import enrich
+from tests.conftest import NOW
 from tokensite import embedded
+from tokensite.management.commands import doctor as command
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,3 +70,10 @@ def test_a_key_is_told_as_set_and_never_shown(tmp_path):
     _, findings, output = doctor(tmp_path, UPSTREAMS="live", JUPITER_API_KEY="canary-7f3a")
     assert "JUPITER_API_KEY set" in findings["upstreams"]["detail"]
     assert "canary" not in output
+
+
+def test_what_is_left_to_learn_is_told(known):
+    enrich.owe(known(7), priority=enrich.BULK, now=NOW)
+    backlog, quarantine = command._lists()
+    assert "7 tokens to learn about" in backlog.detail
+    assert quarantine.detail == "none"
