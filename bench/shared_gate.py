@@ -17,11 +17,12 @@ import os
 import random
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -223,11 +224,11 @@ def installation() -> Iterator[str]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Print one row and one JSON line a plan."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", type=float, metavar="SECONDS", help="real time on the free plan instead")
-    real_s = parser.parse_args().real
+    real_s = parser.parse_args(arguments).real
     simulated = [("keyless", AT_ONCE), *((name, PLANS["jupiter"][name]) for name in ("keyless", "free", "developer"))]
     with installation() as database:
         from enrichment.models import Upstream
@@ -246,4 +247,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
