@@ -92,7 +92,7 @@ def _choose_upstreams(command: str, data_dir: Path) -> None:
 
 
 def _jupiter_answers(url: str) -> bool:
-    from enrichment.upstream.http import answers
+    from enrichment.upstream.download import answers
 
     return answers(url)
 

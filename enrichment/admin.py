@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from django.utils.safestring import SafeString
 from enrichment import decisions
 from enrichment.backlog import backlog
 from enrichment.models import EnrichmentState, ListQuarantine, ListRun, ListSource, Upstream
-from enrichment.upstream import gate
+from enrichment.upstream import gate, ledger
 from tokens import format
 from tokens.admin import Board, Quick, isolated
 
@@ -192,11 +193,31 @@ class EnrichmentStateAdmin(Board):
 class UpstreamAdmin(NoNew, Quick):
     """Each upstream account: what its gate thinks of it, and the switch that stops every call to it."""
 
-    list_display = ("name", "standing", "held_until", "calls", "answers", "paused", "updated_at")
-    fields = ("name", "paused", "standing", "held_until", "calls", "answers", "pace", "updated_at")
-    readonly_fields = ("name", "standing", "held_until", "calls", "answers", "pace", "updated_at")
+    list_display = (
+        "name",
+        "standing",
+        "held_until",
+        "calls",
+        "answers",
+        "credits_spent",
+        "paused",
+        "forced",
+        "updated_at",
+    )
+    readonly_fields = (
+        "name",
+        "standing",
+        "held_until",
+        "calls",
+        "answers",
+        "pace",
+        "credits_spent",
+        "order",
+        "updated_at",
+    )
+    fields = ("name", "paused", *readonly_fields[1:])
     ordering = ("name",)
-    actions = ("pause", "resume")
+    actions = ("pause", "resume", "force_open", "force_closed", "reset")
 
     def save_model(self, request: HttpRequest, obj: Upstream, form: Any, change: bool) -> None:
         """Write only the switch: the gate is written by every call that leaves."""
@@ -209,6 +230,28 @@ class UpstreamAdmin(NoNew, Quick):
     @admin.action(description="Resume", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Upstream]) -> None:
         self._set_paused(request, queryset, paused=False)
+
+    @admin.action(description="Hold the breaker open: no call leaves", permissions=["change"])
+    def force_open(self, request: HttpRequest, queryset: QuerySet[Upstream]) -> None:
+        self._order(request, queryset, "Breaker held open.", lambda n, by: ledger.force(n, Upstream.Forced.OPEN, by=by))
+
+    @admin.action(description="Hold the breaker closed: failures stop nothing", permissions=["change"])
+    def force_closed(self, request: HttpRequest, queryset: QuerySet[Upstream]) -> None:
+        self._order(
+            request, queryset, "Breaker held closed.", lambda n, by: ledger.force(n, Upstream.Forced.CLOSED, by=by)
+        )
+
+    @admin.action(description="Reset: the breaker by itself, troubles forgotten", permissions=["change"])
+    def reset(self, request: HttpRequest, queryset: QuerySet[Upstream]) -> None:
+        self._order(request, queryset, "Gate reset.", lambda name, by: ledger.reset(name, by=by))
+
+    def _order(
+        self, request: HttpRequest, queryset: QuerySet[Upstream], done: str, give: Callable[[str, str], None]
+    ) -> None:
+        for upstream in queryset:
+            give(upstream.name, request.user.get_username())
+            self.log_change(request, upstream, done)
+        self.message_user(request, f"{', '.join(map(str, queryset))}: {done}")
 
     def _set_paused(self, request: HttpRequest, queryset: QuerySet[Upstream], *, paused: bool) -> None:
         for upstream in queryset.exclude(paused=paused):
@@ -238,6 +281,16 @@ class UpstreamAdmin(NoNew, Quick):
     def answers(self, upstream: Upstream) -> str:
         results = gate.State.from_json(upstream.gate).results
         return f"{sum(good for _, good, _ in results)} good, {sum(failed for _, _, failed in results)} failed"
+
+    @admin.display(description="credits this month")
+    def credits_spent(self, upstream: Upstream) -> str:
+        return f"{gate.State.from_json(upstream.gate).spending.spent:,}"
+
+    @admin.display(description="last order about the breaker")
+    def order(self, upstream: Upstream) -> str:
+        if upstream.forced_at is None:
+            return "none"
+        return f"{upstream.get_forced_display() or 'reset'}, by {upstream.forced_by}, {upstream.forced_at:%F %T} UTC"
 
     @admin.display(description="pace")
     def pace(self, upstream: Upstream) -> str:

@@ -28,7 +28,7 @@ class Collected:
 
 def open_jupiter() -> Jupiter:
     """Return the configured account's client; an async context manager."""
-    return jupiter(settings.JUPITER_URL, settings.JUPITER_API_KEY, settings.JUPITER_PLAN)
+    return jupiter(settings.JUPITER_URL, settings.JUPITER_API_KEY, settings.JUPITER_PLAN, settings.JUPITER_BILLING_DAY)
 
 
 def collect(mints: Sequence[Mint], purpose: Purpose) -> Collected:

@@ -197,11 +197,21 @@ class EnrichmentState(Leased):
 class Upstream(models.Model):
     """One upstream account and its gate, shared by every process of the installation.
 
-    `gate` is the JSON form of `upstream.gate.State`; it is read and written under a row lock for one call at a time.
+    `gate` is the JSON form of `upstream.state.State`; it is read and written under a row lock for one call at a time.
+    `forced_by` and `forced_at` tell of the last order about the breaker, also of the one that ended it.
     """
+
+    class Forced(models.TextChoices):
+        OPEN = "open", "held open: no call leaves"
+        CLOSED = "closed", "held closed: failures do not stop calls, limits still do"
 
     name = models.TextField(primary_key=True)
     paused = models.BooleanField(default=False, help_text="an operator's stop: no call leaves while it is set")
+    forced = models.TextField(
+        choices=Forced.choices, blank=True, default="", help_text="how an operator holds the breaker; empty: not at all"
+    )
+    forced_by = models.TextField(blank=True, default="", editable=False)
+    forced_at = models.DateTimeField(null=True, editable=False)
     gate = models.JSONField(default=dict, blank=True, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -20,8 +20,8 @@ from enrichment.collect import MAX_WAIT_S, facts_of, open_jupiter
 from enrichment.detection import NotAList
 from enrichment.intake import Fetched, Outcome
 from enrichment.models import ListRun, ListSource
+from enrichment.upstream.download import ListBody, fetch_list
 from enrichment.upstream.errors import GateShut, RateLimited, UpstreamError
-from enrichment.upstream.http import ListBody, fetch_list
 from tokens import store
 from tokens.facts import Observation
 from tokens.leasing import Claim, claim_due, settle

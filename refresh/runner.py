@@ -27,6 +27,7 @@ from tokens.models import Token
 log = structlog.get_logger()
 
 BATCH = 100  # Jupiter search's maximum: twice the prices of price/v3 for one slot of a request-limited plan
+TOP_POSITION = 1  # CRITICAL and HIGH: a call that holds one of theirs has the top tiers' share of the plan
 AFTER_OUTAGE = timedelta(seconds=15)
 KEEP_RUNS = timedelta(days=2)
 
@@ -51,7 +52,8 @@ def run_once(now: datetime, jitter: random.Random) -> Report:
     if not claim.rows:
         return Report({})
     mints = dict(Token.objects.filter(id__in=[s.token_id for s in claim.rows]).values_list("id", "mint"))
-    collected = collect([Mint(mint) for mint in mints.values()], "refresh")
+    is_top = min(state.position for state in claim.rows) <= TOP_POSITION
+    collected = collect([Mint(mint) for mint in mints.values()], "top" if is_top else "refresh")
     if collected.error is not None:
         return _put_off(claim, collected.error, now, begun)
     facts = {mint: collected.facts.get(Mint(mint)) or _absent(Mint(mint), now) for mint in mints.values()}

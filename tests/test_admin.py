@@ -325,3 +325,14 @@ def test_an_operator_decides_about_a_quarantine_once(
 def test_the_boards_say_how_much_is_left_to_learn(operator: Client, everything: dict[type, Any]) -> None:
     for model in (ListRun, EnrichmentState):
         assert "1 tokens to learn about" in operator.get(listing(model)[0]).content.decode()
+
+
+@pytest.mark.parametrize(("action", "forced"), [("force_open", "open"), ("force_closed", "closed"), ("reset", "")])
+def test_an_operators_order_about_a_breaker_is_carried_out_and_signed(
+    operator: Client, action: str, forced: str
+) -> None:
+    Upstream.objects.create(name="jupiter")
+    operator.post(listing(Upstream)[0], {"action": action, "_selected_action": ["jupiter"]})
+    upstream = Upstream.objects.get()
+    assert (upstream.forced, bool(upstream.forced_by)) == (forced, True)
+    assert LogEntry.objects.filter(object_id="jupiter").count() == 1

@@ -12,14 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enrichment.upstream import gate
-from enrichment.upstream.gate import PLANS, Grant, Plan, Purpose, State, Wait
+from enrichment.upstream.gate import Grant, Wait
+from enrichment.upstream.plans import PLANS, Plan, Purpose
 from enrichment.upstream.report import Report
+from enrichment.upstream.state import State
 
 T0 = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 KEYLESS, DEVELOPER = PLANS["jupiter"]["keyless"], PLANS["jupiter"]["developer"]
 ROOMY = Plan(rpm=6_000, burst=1_000)
 FAILED, OK, NEUTRAL = Report("failed"), Report("ok"), Report("neutral")
-THROTTLED, REFUSED = Report("throttled"), Report("refused")
+THROTTLED, REFUSED, EXHAUSTED = Report("throttled"), Report("refused"), Report("exhausted")
+SLOW = Report("ok", took_s=gate.SLOW_S)
 
 
 @dataclass
@@ -31,8 +34,8 @@ class Upstream:
     now: float = T0
     calls: list[tuple[float, str]] = field(default_factory=list)
 
-    def ask(self, purpose: Purpose = "enrich") -> Grant | Wait:
-        decision = gate.ask(self.state, self.plan, purpose=purpose, now=self.now)
+    def ask(self, purpose: Purpose = "enrich", cost: int = 1) -> Grant | Wait:
+        decision = gate.ask(self.state, self.plan, purpose=purpose, now=self.now, cost=cost)
         self.state = decision.state
         if isinstance(decision, Grant):
             self.calls.append((self.now, purpose))
@@ -148,6 +151,14 @@ def test_a_purpose_under_its_share_is_served_before_the_greedy():
     assert served["enrich"] >= 60
 
 
+def test_the_top_tiers_are_served_before_the_rest_of_the_refreshing():
+    greedy: list[tuple[Purpose, float]] = [("refresh", 0.0)] * 5
+    upstream = saturate(KEYLESS, [*greedy, ("top", 0.0), ("enrich", 0.0)], seconds=600)
+    served = Counter(purpose for _, purpose in upstream.calls)
+    assert served["top"] >= 0.30 * 300 * 0.95
+    assert served["refresh"] >= 0.40 * 300 * 0.95
+
+
 def test_detection_waits_seconds_however_much_others_want():
     upstream = saturate(KEYLESS, [("enrich", 0.0)] * 6 + [("refresh", 0.0)] * 3, seconds=120)
     for _ in range(5):
@@ -217,6 +228,17 @@ def test_throttles_in_a_row_climb_the_ladder_and_a_good_answer_ends_it():
     assert upstream.held_s() == 2
 
 
+def test_a_time_that_proves_too_short_thrice_is_no_longer_enough():
+    upstream, holds = Upstream(DEVELOPER), []
+    for _ in range(6):
+        assert upstream.call(Report("throttled", {"retry-after": "1"}), jitter=1.0)
+        holds.append(upstream.held_s())
+        upstream.now += upstream.held_s() + 3
+    assert holds == [1, 1, 1, 16, 30, 60]
+    upstream.call(Report("throttled", {"retry-after": "900"}), jitter=1.0)
+    assert upstream.held_s() == 900  # and is never undercut
+
+
 def test_calls_that_left_together_are_one_throttle_and_the_longest_hold_wins():
     upstream = Upstream()
     for _ in range(4):
@@ -228,7 +250,7 @@ def test_calls_that_left_together_are_one_throttle_and_the_longest_hold_wins():
 def test_a_throttle_slows_to_seven_tenths_down_to_the_floor_and_the_rate_grows_back_slowly():
     upstream, rates = Upstream(DEVELOPER), []
     for _ in range(20):
-        upstream.call(Report("throttled", {"retry-after": "1"}))
+        upstream.call(Report("throttled", {"retry-after": "1"}), jitter=0.0)
         rates.append(gate.rate_rps(upstream.state, DEVELOPER, upstream.now))
         upstream.now += 2
     assert rates[0] == pytest.approx(7)
@@ -242,6 +264,24 @@ def test_a_throttle_slows_to_seven_tenths_down_to_the_floor_and_the_rate_grows_b
     upstream.call(OK)
     assert gate.rate_rps(upstream.state, DEVELOPER, upstream.now) == 10
     assert upstream.state.standing == "ok"
+
+
+@pytest.mark.parametrize(
+    ("plan", "slowest_rpm"), [(PLANS["geckoterminal"]["public"], 10), (KEYLESS, 15), (DEVELOPER, 30)]
+)
+def test_no_storm_slows_a_plan_below_its_floor(plan, slowest_rpm):
+    upstream = Upstream(plan)
+    for _ in range(60):
+        upstream.call(Report("throttled", {"retry-after": "1"}), jitter=0.0)
+        upstream.now += 2
+    assert gate.rate_rps(upstream.state, plan, upstream.state.throttled_at) * 60 == pytest.approx(slowest_rpm)
+
+
+def test_where_a_vendor_counts_single_seconds_calls_keep_some_distance():
+    upstream = saturate(PLANS["helius"]["free"], [("enrich", 0.0)] * 3, seconds=60)
+    times = [at for at, _ in upstream.calls]
+    assert min(b - a for a, b in zip(times, times[2:], strict=False)) > 1.04
+    assert len(times) >= 0.9 * 120
 
 
 def test_after_a_throttle_one_call_goes_ahead_and_the_rest_look_again_soon():
@@ -300,9 +340,15 @@ def test_a_failing_upstream_that_names_a_time_is_left_alone_until_then():
         ([NEUTRAL] * 9 + [FAILED] * 4, False),
         ([NEUTRAL] * 50, False),
         ([OK] * 50, False),
+        ([SLOW] * 4, False),
+        ([SLOW] * 5, True),
+        ([OK] + [SLOW] * 4, True),
+        ([OK] * 2 + [SLOW] * 7, False),
+        ([OK] * 2 + [SLOW] * 8, True),
+        ([Report("failed", took_s=20)] * 2 + [OK] * 3, False),
     ],
 )
-def test_the_breaker_opens_at_half_of_at_least_five_calls(reports, is_open):
+def test_the_breaker_opens_when_half_of_at_least_five_calls_fail_or_four_fifths_are_slow(reports, is_open):
     upstream = Upstream()
     for report in reports:
         upstream.call(report)
@@ -351,6 +397,42 @@ def test_a_half_open_breaker_admits_one_probe_and_two_good_ones_close_it():
     assert upstream.state.standing == "ok"
     assert upstream.call(FAILED)  # what went before is forgotten: one failure does not open it again
     assert upstream.state.standing == "ok"
+
+
+def test_a_slow_probe_does_not_close_the_breaker():
+    upstream = open_breaker()
+    upstream.call(SLOW)
+    assert (upstream.state.standing, upstream.held_s()) == ("open", 60)
+
+
+def test_slow_answers_of_more_than_a_minute_ago_do_not_count():
+    upstream = Upstream()
+    for _ in range(4):
+        upstream.call(SLOW)
+    upstream.now += 61
+    upstream.call(SLOW)
+    assert upstream.state.standing == "ok"
+
+
+def test_a_breaker_that_is_not_allowed_to_open_stays_closed_and_still_obeys_the_vendor():
+    upstream = Upstream()
+    for _ in range(50):
+        upstream.ask()
+        upstream.state = gate.told(
+            upstream.state, upstream.plan, report=FAILED, now=upstream.now, jitter=0.5, may_open=False
+        )
+    assert (upstream.state.standing, len(upstream.calls)) == ("ok", 50)
+    upstream.call(Report("throttled", {"retry-after": "7"}))
+    assert upstream.held_s() == 7
+
+
+def test_an_operators_order_closes_an_open_breaker_at_once():
+    upstream = open_breaker()
+    upstream.call(FAILED)
+    upstream.state = gate.closed(upstream.state)
+    assert upstream.state.standing == "ok"
+    assert isinstance(upstream.ask(), Grant)
+    assert isinstance(upstream.ask(), Grant)
 
 
 def test_answers_to_calls_that_left_before_the_breaker_opened_change_nothing():
@@ -403,6 +485,50 @@ def test_a_refused_key_stops_everything_at_once_and_is_tried_again_every_ten_min
     assert upstream.state.standing == "ok"
 
 
+def test_used_up_credits_stop_everything_for_hours_and_are_no_throttle():
+    upstream = Upstream()
+    upstream.call(EXHAUSTED)
+    assert (upstream.state.standing, upstream.held_s(), upstream.state.throttles) == ("exhausted", 21_600, 0)
+    decision = upstream.ask("manual")
+    assert isinstance(decision, Wait)
+    assert (decision.reason, decision.wait_s) == ("exhausted", gate.SENT_AWAY_S)  # an operator may reset it meanwhile
+    upstream.now += 21_600
+    assert isinstance(upstream.ask(), Grant)
+    assert isinstance(upstream.ask(), Wait)
+    upstream.told(EXHAUSTED)
+    assert upstream.held_s() == 21_600
+    upstream.now += 21_600
+    upstream.call(OK)
+    assert (upstream.state.standing, upstream.held_s()) == ("ok", 0)
+
+
+def test_a_good_answer_that_was_under_way_does_not_bring_credits_back():
+    upstream = Upstream()
+    upstream.ask()
+    upstream.ask()
+    upstream.told(EXHAUSTED, OK)
+    assert upstream.state.standing == "exhausted"
+
+
+def test_credits_are_spent_by_cost_and_a_purpose_over_its_line_waits_until_the_line_has_risen():
+    upstream = Upstream(Plan(rpm=6_000, burst=1_000, credits=30_000))  # a line of 800 a day, and a day's worth at once
+    while isinstance(decision := upstream.ask("enrich", cost=10), Grant):
+        upstream.now += 1
+    assert decision.reason == "budget"
+    assert decision.wait_s == gate.SENT_AWAY_S
+    spent = upstream.state.spending.spent
+    assert spent == len(upstream.calls) * 10
+    assert isinstance(upstream.ask("detect", cost=10), Grant)  # a run never waits for the line
+    assert upstream.state.spending.spent == spent + 10
+
+
+def test_a_share_that_waits_for_credits_keeps_no_place_in_the_queue_for_calls():
+    upstream = Upstream(Plan(rpm=60, burst=1, credits=1))
+    upstream.ask("detect")
+    assert isinstance(upstream.ask("refresh"), Wait)
+    assert upstream.state.waiting == {}
+
+
 def test_an_operators_reset_forgets_the_trouble_but_not_the_calls():
     upstream = Upstream(Plan(rpm=3, burst=3))
     for report in (OK, OK, REFUSED):
@@ -431,12 +557,14 @@ def test_a_clock_set_back_neither_stops_the_calls_nor_lets_too_many_through(back
 @settings(deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from([0.0, 1.0, 45.0]), st.sampled_from([OK, FAILED, THROTTLED, REFUSED, NEUTRAL])),
+        st.tuples(
+            st.sampled_from([0.0, 1.0, 45.0]), st.sampled_from([OK, SLOW, FAILED, THROTTLED, EXHAUSTED, REFUSED])
+        ),
         max_size=40,
     )
 )
 def test_a_state_survives_the_database(steps):
-    upstream = Upstream(KEYLESS)
+    upstream = Upstream(DEVELOPER)
     for step_s, report in steps:
         upstream.now += step_s
         upstream.ask("refresh")
@@ -447,6 +575,7 @@ def test_a_state_survives_the_database(steps):
 def test_an_empty_or_newer_row_is_a_fresh_state():
     assert State.from_json({}) == State()
     assert State.from_json({"opens": 1, "of_a_later_version": [1]}) == State(opens=1)
+    assert State.from_json({"results": [[1, 2, 3]]}).results == ((1, 2, 3),)
 
 
 @settings(deadline=None)

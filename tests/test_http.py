@@ -19,9 +19,20 @@ from typing import Any
 import pytest
 import structlog
 
-from enrichment.upstream.errors import GateShut, Malformed, RateLimited, Refused, Unavailable, UpstreamError
-from enrichment.upstream.gate import Plan
-from enrichment.upstream.http import Deadlines, Http, answers, fetch_list
+from enrichment.upstream.download import answers, fetch_list
+from enrichment.upstream.errors import (
+    Declined,
+    GateShut,
+    Malformed,
+    QuotaExhausted,
+    RateLimited,
+    Refused,
+    Unavailable,
+    UpstreamError,
+)
+from enrichment.upstream.http import Http
+from enrichment.upstream.messages import Deadlines
+from enrichment.upstream.plans import Plan
 from tests.wire import BRIEF, T0, Book, client, reply, serving
 
 CANARY = "jup_canary_5d41402abc4b2a76b9719d911017c592"
@@ -44,7 +55,7 @@ async def error_of(*pieces: bytes, book: Book | None = None, **options: Any) -> 
 async def test_an_answer_arrives_with_exact_numbers_and_is_told_as_good():
     book = Book()
     body = b'{"usdPrice":4.6228117147547495e-06,"n":9007199254740993,"p":null}'
-    async with serving(reply(body)) as server, client(server, book, headers={"x-api-key": CANARY}) as http:
+    async with serving(reply(body)) as server, client(server, book, secret_headers={"x-api-key": CANARY}) as http:
         answer = await get(http, params={"query": "a,b"})
     assert answer == {"usdPrice": Decimal("4.6228117147547495e-06"), "n": 9007199254740993, "p": None}
     assert book.outcomes == ["ok"]
@@ -107,6 +118,120 @@ async def test_a_parser_that_finds_the_wrong_shape_counts_like_a_broken_answer()
     assert book.outcomes == ["failed"]
 
 
+RPC = {"jsonrpc": "2.0", "id": 1, "method": "getAssetBatch", "params": {"ids": ["a", "b"]}}
+
+
+async def post(http: Http, **options: Any) -> Any:
+    return await http.post_json("/", **({"body": RPC, "purpose": "enrich", "max_wait_s": 0.0} | options))
+
+
+async def test_a_body_is_posted_as_json_with_the_key_in_the_query_of_that_request_only():
+    book = Book()
+    keyed = {"secret_params": {"api-key": CANARY}, "headers": {"accept": "application/json;version=1"}}
+    async with serving(reply(b'{"result":[]}')) as server, client(server, book, **keyed) as http:
+        assert await post(http, params={"page": "1"}) == {"result": []}
+    head, body = server.heads[0].lower(), server.bodies[0]
+    assert head.startswith(f"post /?page=1&api-key={CANARY} ")
+    assert "content-type: application/json\r\n" in head
+    assert "accept: application/json;version=1\r\n" in head
+    assert json.loads(body) == RPC
+    assert book.outcomes == ["ok"]
+
+
+async def test_a_call_is_charged_its_cost():
+    book = Book(Plan(rpm=60, burst=60, credits=1_000_000))
+    async with serving(reply(b"[]")) as server, client(server, book) as http:
+        await post(http, cost=10)
+        await get(http, cost=3)
+    assert book.state.spending.spent == 13
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (Malformed("helius", "no result"), "failed"),
+        (Unavailable("helius", "internal error"), "failed"),
+        (Declined("helius", "a bad id"), "neutral"),
+        (Refused("helius", "no such key"), "refused"),
+        (RateLimited("helius", "rate limited"), "throttled"),
+        (QuotaExhausted("helius", "max usage reached"), "exhausted"),
+    ],
+)
+async def test_a_parser_says_what_a_good_status_hides_and_the_gate_hears_it(error, outcome):
+    def parse(payload: Any) -> Any:
+        raise error
+
+    book = Book()
+    answer = reply(b'{"error":{"code":-32429}}', retry_after="9")
+    async with serving(answer) as server, client(server, book) as http:
+        with pytest.raises(type(error)) as caught:
+            await post(http, parse=parse)
+    assert caught.value is error
+    assert book.outcomes == [outcome]
+    if isinstance(error, RateLimited):
+        hold_s = 21_600 if outcome == "exhausted" else 9
+        assert error.retry_at == datetime.fromtimestamp(T0 + hold_s, UTC)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "seen", "kind"),
+    [
+        ([reply(b'{"code":-32429}', "429 Slow")], (429, {"code": -32429}), QuotaExhausted),
+        ([reply(b"<html>", "429 Slow", kind="text/html")], (429, None), RateLimited),
+        ([reply(b'{"code":1}', "500 Oops")], (500, {"code": 1}), QuotaExhausted),
+        ([reply(b'{"code":1}' + b" " * 99_999, "500 Oops")], (500, None), Unavailable),
+        ([reply(b'{"code":1}', "429 Slow", content_encoding="br")], (429, None), RateLimited),
+        ([reply(b'{"code":1}', "429 Slow")[:-3]], (429, None), RateLimited),
+    ],
+    ids=["json", "html", "server error", "too long", "packed", "cut short"],
+)
+async def test_an_adapter_may_read_more_out_of_an_error_than_its_status(pieces, seen, kind):
+    heard: list[Any] = []
+
+    def explain(status: int, payload: Any) -> UpstreamError | None:
+        heard.append((status, payload))
+        return QuotaExhausted("helius", "max usage reached") if payload else None
+
+    book = Book()
+    assert type(await error_of(*pieces, book=book, explain=explain)) is kind
+    assert heard == [seen]
+    assert book.outcomes == [kind.outcome]
+
+
+async def test_an_error_whose_body_stalls_is_known_by_its_status():
+    stalled = b"HTTP/1.1 429 Slow\r\ncontent-length: 99\r\n\r\n{"
+    book = Book()
+    assert type(await error_of(stalled, hangs=True, book=book, deadlines=BRIEF)) is RateLimited
+    assert book.outcomes == ["throttled"]
+
+
+async def test_the_gate_hears_how_long_a_call_took():
+    book, ticks = Book(), iter([100.0, 107.5])
+    async with serving(reply(b"[]")) as server, client(server, book, clock=lambda: next(ticks)) as http:
+        await get(http)
+    assert [report.took_s for report in book.reports] == [7.5]
+
+
+async def test_an_account_without_a_key_sends_none_and_masks_nothing():
+    without = {"secret_params": {"api-key": ""}, "secret_headers": {"x-api-key": ""}}
+    async with serving(reply(b"no json")) as server, client(server, **without) as http:
+        with pytest.raises(Malformed) as caught:
+            await post(http)
+    assert caught.value.sample == "no json"
+    assert "api-key" not in server.heads[0]
+
+
+async def test_what_a_vendor_quotes_of_our_key_is_cut_out_of_an_adapters_error():
+    def parse(payload: Any) -> Any:
+        raise Malformed("helius", f"says {payload}", sample=f"{payload}")
+
+    answer = reply(f'"invalid key {CANARY}"'.encode())
+    async with serving(answer) as server, client(server, secret_params={"api-key": CANARY}) as http:
+        with pytest.raises(Malformed) as caught:
+            await post(http, parse=parse)
+    assert (str(caught.value), caught.value.sample) == ("helius: says invalid key ***", "invalid key ***")
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "outcome"),
     [
@@ -116,9 +241,9 @@ async def test_a_parser_that_finds_the_wrong_shape_counts_like_a_broken_answer()
         ("503 Busy", Unavailable, "failed"),
         ("530 Origin", Unavailable, "failed"),
         ("408 Slow", Unavailable, "failed"),
-        ("400 Bad Request", Unavailable, "neutral"),
-        ("404 Not Found", Unavailable, "neutral"),
-        ("414 Too Long", Unavailable, "neutral"),
+        ("400 Bad Request", Declined, "neutral"),
+        ("404 Not Found", Declined, "neutral"),
+        ("414 Too Long", Declined, "neutral"),
         ("401 Unauthorized", Refused, "refused"),
         ("402 Pay", Refused, "refused"),
         ("403 Forbidden", Refused, "refused"),
@@ -290,7 +415,9 @@ async def test_a_key_shows_in_no_log_error_or_repr(pieces, caplog):
     with structlog.testing.capture_logs() as events:
         async with serving(*pieces) as server:
             url = server.url.replace("//", f"//{CANARY}:{CANARY}@")
-            http = Http("jupiter", url, ledger=Book(), headers={"x-api-key": CANARY}, deadlines=Deadlines(total_s=5))
+            http = Http(
+                "jupiter", url, ledger=Book(), secret_headers={"x-api-key": CANARY}, deadlines=Deadlines(total_s=5)
+            )
             async with http:
                 with pytest.raises(UpstreamError) as caught:
                     await get(http, params={"query": CANARY})
@@ -302,6 +429,18 @@ async def test_a_key_shows_in_no_log_error_or_repr(pieces, caplog):
     assert not [text for text in shown if CANARY in text]
     assert not [text for text in shown if "jup_canary" in text]
     assert "query=" not in "".join(shown)
+
+
+async def test_not_even_httpx_at_its_most_talkative_knows_the_key(caplog):
+    for name in ("httpx", "httpcore"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    keyed = {"secret_params": {"api-key": CANARY}, "secret_headers": {"x-api-key": CANARY}}
+    async with serving(reply(b"[]")) as server, client(server, **keyed) as http:
+        await post(http)
+        kept = [repr(value) for value in (http, vars(http), http._client, vars(http._client))]
+    assert server.heads[0].count(CANARY) == 2
+    assert "POST" in caplog.text
+    assert not [text for text in [caplog.text, *kept] if CANARY in text]
 
 
 async def test_a_list_is_downloaded_whole_with_its_etag():

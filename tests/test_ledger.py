@@ -14,9 +14,11 @@ from django.db import connection, transaction
 from enrichment.models import Upstream
 from enrichment.upstream import ledger
 from enrichment.upstream.errors import GateShut, Refused
-from enrichment.upstream.gate import Grant, Plan, State, Wait
+from enrichment.upstream.gate import Grant, Wait
 from enrichment.upstream.http import Http
+from enrichment.upstream.plans import Plan
 from enrichment.upstream.report import Report
+from enrichment.upstream.state import State
 from tests.wire import reply, serving
 
 PLAN = Plan(rpm=25, burst=25)
@@ -76,9 +78,51 @@ def test_an_operators_reset_lets_calls_through_again():
     ledger.ask("jupiter", PLAN, "enrich")
     assert ledger.told("jupiter", PLAN, Report("refused")) > state().seen_at
     assert isinstance(ledger.ask("jupiter", PLAN, "enrich"), Wait)
-    ledger.reset("jupiter")
+    ledger.reset("jupiter", by="ada")
     assert isinstance(ledger.ask("jupiter", PLAN, "enrich"), Grant)
-    assert len(state().calls) == 1
+    assert sum(n for _, _, n in state().calls) == 2
+
+
+@pytest.mark.django_db
+def test_a_breaker_held_open_lets_nothing_through_until_it_is_given_back_and_says_who_held_it():
+    with structlog.testing.capture_logs() as events:
+        ledger.force("jupiter", Upstream.Forced.OPEN, by="ada")
+        decision = ledger.ask("jupiter", PLAN, "manual")
+        ledger.reset("jupiter", by="bob")
+    assert isinstance(decision, Wait)
+    assert (decision.reason, decision.wait_s) == ("forced", 60)
+    assert isinstance(ledger.ask("jupiter", PLAN, "manual"), Grant)
+    row = Upstream.objects.get()
+    assert (row.forced, row.forced_by) == ("", "bob")
+    assert row.forced_at is not None
+    told = [(event["event"], event["by"]) for event in events]
+    assert told == [("upstream.forced", "ada"), ("upstream.reset", "bob")]
+
+
+@pytest.mark.django_db
+def test_a_breaker_held_closed_lets_calls_through_whatever_fails_until_it_is_given_back():
+    for _ in range(5):
+        ledger.ask("jupiter", ROOMY, "enrich")
+        ledger.told("jupiter", ROOMY, Report("failed"))
+    assert state().standing == "open"
+    ledger.force("jupiter", Upstream.Forced.CLOSED, by="ada")
+    for _ in range(20):
+        assert isinstance(ledger.ask("jupiter", ROOMY, "enrich"), Grant)
+        ledger.told("jupiter", ROOMY, Report("failed"))
+    assert (state().standing, Upstream.objects.get().forced_by) == ("ok", "ada")
+    ledger.reset("jupiter", by="ada")
+    for _ in range(5):
+        ledger.ask("jupiter", ROOMY, "enrich")
+        ledger.told("jupiter", ROOMY, Report("failed"))
+    assert state().standing == "open"
+
+
+@pytest.mark.django_db
+def test_credits_are_counted_in_the_shared_row():
+    plan = Plan(rpm=60, burst=60, credits=1_000_000)
+    for cost in (10, 1, 50):
+        ledger.ask("jupiter", plan, "detect", cost=cost)
+    assert state().spending.spent == 61
 
 
 def storm(*reports: Report) -> list[dict[str, Any]]:
@@ -95,8 +139,8 @@ def storm(*reports: Report) -> list[dict[str, Any]]:
 
 
 def _reminders(gate: dict[str, Any]) -> dict[str, Any]:
-    """Keep that an account is refused, but long enough ago for its next try."""
-    return {"refused_until": 1.0} if gate.get("refused_until") else {}
+    """Keep that an account is refused or has no credits, but long enough ago for its next try."""
+    return {name: 1.0 for name in ("refused_until", "exhausted_until") if gate.get(name)}
 
 
 @pytest.mark.django_db
@@ -109,6 +153,14 @@ def _reminders(gate: dict[str, Any]) -> dict[str, Any]:
             [("upstream.opened", "warning"), ("upstream.recovered", "info")],
         ),
         ([Report("throttled")] * 40, [("upstream.throttled", "warning")]),
+        (
+            [Report("exhausted")] * 9 + [Report("ok")] * 9,
+            [("upstream.exhausted", "error"), ("upstream.recovered", "info")],
+        ),
+        (
+            [Report("ok", took_s=9)] * 9 + [Report("ok")] * 9,
+            [("upstream.opened", "warning"), ("upstream.recovered", "info")],
+        ),
         ([Report("refused")] * 9 + [Report("ok")] * 9, [("upstream.refused", "error"), ("upstream.recovered", "info")]),
     ],
 )

@@ -7,9 +7,10 @@ import numpy as np
 import orjson
 import pytest
 
+from enrichment.sandbox.figures import iso
 from enrichment.sandbox.market import WINDOWS_S, Market
 from enrichment.sandbox.names import ODDITIES, names_of
-from enrichment.sandbox.rows import iso, price_entries, token_rows
+from enrichment.sandbox.rows import price_entries, token_rows
 
 NOW_S = 1_795_000_000.25
 RECORDED = Path(__file__).resolve().parents[2] / "shared" / "recorded" / "jupiter"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from enrichment.upstream import gate
-from enrichment.upstream.gate import Grant, Plan, Purpose, State, Wait
-from enrichment.upstream.http import Deadlines, Http
+from enrichment.upstream.gate import Grant, Wait
+from enrichment.upstream.http import Http
+from enrichment.upstream.messages import Deadlines
+from enrichment.upstream.plans import Plan, Purpose
 from enrichment.upstream.report import Report
+from enrichment.upstream.state import State
 
 T0 = 1_790_000_000.0
 BRIEF = Deadlines(connect_s=1.0, read_s=0.05, total_s=0.2)
@@ -25,8 +29,8 @@ class Book:
     now: float = T0
     reports: list[Report] = field(default_factory=list)
 
-    async def ask(self, purpose: Purpose) -> Grant | Wait:
-        decision = gate.ask(self.state, self.plan, purpose=purpose, now=self.now)
+    async def ask(self, purpose: Purpose, cost: int) -> Grant | Wait:
+        decision = gate.ask(self.state, self.plan, purpose=purpose, now=self.now, cost=cost)
         self.state = decision.state
         return decision
 
@@ -42,10 +46,11 @@ class Book:
 
 @dataclass
 class Server:
-    """Where it listens, and what it was asked: the heads of the requests, over how many connections."""
+    """Where it listens, and what it was asked: the heads and bodies of the requests, over how many connections."""
 
     url: str
     heads: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     connections: int = 0
 
 
@@ -67,6 +72,8 @@ async def serving(
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        length = re.search(r"content-length: (\d+)", server.heads[-1], re.IGNORECASE)
+        server.bodies.append(await reader.readexactly(int(length[1])) if length else b"")
         for piece in pieces:
             writer.write(piece)
             await writer.drain()

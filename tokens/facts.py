@@ -50,10 +50,16 @@ class Quote:
     """One source's numbers for a mint, from one pool or (pool None) the source's own aggregate.
 
     Units: USD, percent for changes. `block_id` is the Solana slot of the price where the source states it.
+    Of a pool: `dex` is its venue in the source's own word, `quote_mint` what the mint (always the pool's base) is
+    priced in. `is_last_resort` marks a price taken over from elsewhere or derived: no vote where there is another.
     """
 
     price_usd: Decimal | None = None
     pool: str | None = None
+    dex: str | None = None
+    quote_mint: Mint | None = None
+    pool_created_at: datetime | None = None
+    is_last_resort: bool = False
     liquidity_usd: Decimal | None = None
     volume_24h_usd: Decimal | None = None
     market_cap_usd: Decimal | None = None
@@ -63,6 +69,18 @@ class Quote:
     change_6h_pct: float | None = None
     change_24h_pct: float | None = None
     block_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candle:
+    """What one pool traded at in one interval, which begins `at`. Units: USD; all four prices are positive."""
+
+    at: datetime
+    open_usd: Decimal
+    high_usd: Decimal
+    low_usd: Decimal
+    close_usd: Decimal
+    volume_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

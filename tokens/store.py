@@ -114,7 +114,7 @@ def set_ranks(ranks: Mapping[int, tuple[int | None, str | None]], now: datetime)
     with transaction.atomic():
         for ids in bulk.chunks(sorted(ranks), _CHUNK):
             _lock(ids)
-            before = dict(TokenPrice.objects.filter(token__in=ids).values_list("token_id", "rank"))
+            before = {price.token_id: price.rank for price in TokenPrice.objects.filter(token__in=ids).only("rank")}
             rows: list[dict[str, Any]] = [
                 {"token_id": token_id, "rank": ranks[token_id][0], "tier": ranks[token_id][1]} for token_id in ids
             ]

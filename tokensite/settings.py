@@ -44,12 +44,11 @@ SANDBOX_MINTS = _env.whole("SANDBOX_MINTS", 3000, 100, 1_000_000)
 _simulated = UPSTREAMS == "sandbox"
 
 
-def _vendor(name: str, default: str) -> str:
-    """Return where a vendor's API is: its own address, what the environment says, or the imitation."""
-    return f"{SANDBOX_URL}/{name.lower()}" if _simulated else _env.origin(f"{name}_URL", default)
+def _imitation(path: str) -> str:
+    return f"{SANDBOX_URL}/{path}" if _simulated else ""
 
 
-JUPITER_URL = _vendor("JUPITER", "https://api.jup.ag")
+JUPITER_URL = _imitation("jupiter") or _env.origin("JUPITER_URL", "https://api.jup.ag")
 JUPITER_API_KEY = "" if _simulated else _env.text("JUPITER_API_KEY")  # a real key never travels to an imitation
 _plans = ("keyless", "free", "developer", "launch", "pro")
 JUPITER_PLAN = _env.choice("JUPITER_PLAN", "free" if JUPITER_API_KEY else "keyless", _plans)
@@ -59,7 +58,7 @@ if _simulated and JUPITER_PLAN != "keyless":
     JUPITER_API_KEY = f"jup_{JUPITER_PLAN}_sandbox"  # the sandbox reads the plan from the key's name
 JUPITER_BILLING_DAY = _env.whole("JUPITER_BILLING_DAY", 1, 1, 28)  # of the month; a month of credits begins on it
 
-HELIUS_URL = _vendor("HELIUS", "https://mainnet.helius-rpc.com")
+HELIUS_URL = _imitation("helius") or _env.origin("HELIUS_URL", "https://mainnet.helius-rpc.com")
 HELIUS_API_KEY = "" if _simulated else _env.text("HELIUS_API_KEY")  # none: Helius is not asked
 HELIUS_PLAN = _env.choice("HELIUS_PLAN", "free", ("free", "developer", "business", "professional"))
 if not _simulated and HELIUS_PLAN != "free" and not HELIUS_API_KEY:
@@ -68,9 +67,11 @@ if _simulated:
     HELIUS_API_KEY = f"helius_{HELIUS_PLAN}_sandbox"
 HELIUS_BILLING_DAY = _env.whole("HELIUS_BILLING_DAY", 1, 1, 28)
 
-DEXSCREENER_URL = _vendor("DEXSCREENER", "https://api.dexscreener.com")
-GECKOTERMINAL_URL = _vendor("GECKOTERMINAL", "https://api.geckoterminal.com")
-PUMPFUN_URL = _vendor("PUMPFUN", "https://frontend-api-v3.pump.fun")
+DEXSCREENER_URL = _imitation("dexscreener") or _env.origin("DEXSCREENER_URL", "https://api.dexscreener.com")
+GECKOTERMINAL_URL = _imitation("geckoterminal/api/v2") or _env.origin(
+    "GECKOTERMINAL_URL", "https://api.geckoterminal.com/api/v2"
+)
+PUMPFUN_URL = _imitation("pumpfun") or _env.origin("PUMPFUN_URL", "https://frontend-api-v3.pump.fun")
 
 # Lists and detection.
 TOKEN_LIST_URL = _env.text("TOKEN_LIST_URL", f"{SANDBOX_URL}/lists/all.json" if _simulated else "")

@@ -15,7 +15,7 @@ def forget_snapshots(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('enrichment', '0002_storage'),
+        ('enrichment', '0003_upstream_forced'),
         ('tokens', '0003_detection'),
     ]
 

@@ -6,6 +6,7 @@ hundreds of tokens and a complete list a million. This is a simulation's dice, n
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from typing import Any, cast
@@ -36,7 +37,10 @@ def column(value: int | npt.NDArray[Any]) -> Words:
 
 def mix(*values: int | npt.NDArray[Any]) -> Words:
     """Hash columns of words into one column; columns broadcast against each other."""
-    state = np.zeros(1, dtype=np.uint64)
+    return _stirred(np.zeros(1, dtype=np.uint64), *values)
+
+
+def _stirred(state: Words, *values: int | npt.NDArray[Any]) -> Words:
     for value in values:
         state = (state ^ column(value)) + _STEP
         state = (state ^ (state >> _30)) * _FIRST
@@ -51,6 +55,7 @@ class Chance:
     def __init__(self, seed: int) -> None:
         self._secret = str(seed).encode()[:64]
         self._keys: dict[str, int] = {}
+        self._starts: dict[str, Words] = {}
 
     def key(self, topic: str) -> int:
         """Return the 64-bit key of `topic` under this seed."""
@@ -59,9 +64,15 @@ class Chance:
             self._keys[topic] = int.from_bytes(digest, "big")
         return self._keys[topic]
 
+    def _start(self, topic: str) -> Words:
+        """Return the key of `topic`, mixed: where every draw of the topic begins."""
+        if topic not in self._starts:
+            self._starts[topic] = mix(self.key(topic))
+        return self._starts[topic]
+
     def bits(self, topic: str, *columns: int | npt.NDArray[Any]) -> Words:
         """Draw 64 random bits."""
-        return mix(self.key(topic), *columns)
+        return _stirred(self._start(topic), *columns)
 
     def unit(self, topic: str, *columns: int | npt.NDArray[Any]) -> Reals:
         """Draw uniformly from [0, 1)."""
@@ -82,16 +93,17 @@ class Chance:
 
         Shape: `at_s` broadcasts against `ids`. Lattice values are heavy-tailed and bounded, so is the path.
         """
-        total = np.zeros(np.broadcast_shapes(ids.shape, at_s.shape))
-        for period_s, weight in octaves:
-            key = self.key(f"{topic} {period_s:g}")
-            place = at_s / period_s + _fraction(mix(key, ids))
-            cell = np.floor(place)
-            share = place - cell
-            share *= share * (3 - 2 * share)
-            left, right = (_heavy(mix(key, ids, (cell + step).astype(np.int64))) for step in (0, 1))
-            total += weight * (left + (right - left) * share)
-        return total
+        wide = np.array(octaves).T[:, :, None, None]  # periods, then weights; all octaves at once, in the first axis
+        starts = np.concatenate([self._start(f"{topic} {period_s:g}") for period_s, _ in octaves])
+        own = _stirred(starts[:, None], ids)[:, None, :]
+        place = np.atleast_2d(at_s) / wide[0] + _fraction(own)
+        cell = np.floor(place)
+        share = place - cell
+        share *= share * (3 - 2 * share)
+        left, right = _heavy(_stirred(own, np.stack([cell, cell + 1]).astype(np.int64)))
+        # One after the other: numpy's own sum would round differently for one token than for many.
+        total = functools.reduce(np.add, wide[1] * (left + (right - left) * share))
+        return cast(Reals, total if at_s.ndim > 1 else total[0])
 
 
 def _fraction(bits: Words) -> Reals:

@@ -1,38 +1,13 @@
-"""Jupiter's gateway: which account a key stands for, and how many calls it has left in the sliding minute.
-
-Source: Jupiter's platform pages on keys, plans, rate limits and responses (2026-08-21).
-"""
+"""How many calls an account has left in its sliding window, and how many credits in its month."""
 
 from __future__ import annotations
 
-import hashlib
 import math
+import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 
-WINDOW_S = 60.0
-CALLS_PER_WINDOW = {"keyless": 30, "free": 60, "developer": 600, "launch": 3_000, "pro": 9_000}
-_KEY_START = "jup_"
 _MAX_ACCOUNTS = 1_000  # any key opens an account here; the oldest are forgotten so that memory stays bounded
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who calls. `name` tells accounts apart without giving their key away."""
-
-    name: str
-    plan: str
-
-
-def account_of(key: str | None) -> Account | None:
-    """Return the account of an `x-api-key`, None for a key that is refused. `jup_pro_…` names its own plan."""
-    if not key:
-        return Account("keyless", "keyless")
-    if not key.startswith(_KEY_START):
-        return None
-    plan = key.removeprefix(_KEY_START).partition("_")[0]
-    plan = plan if plan in CALLS_PER_WINDOW else "free"
-    return Account(f"{plan}:{hashlib.sha256(key.encode()).hexdigest()[:8]}", plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +19,10 @@ class Verdict:
     current: int
     reset_at_s: int
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """Return the three documented headers; remaining may be negative, and there is no Retry-After."""
-        numbers = {"remaining": self.limit - self.current, "current": self.current, "reset": self.reset_at_s}
-        return [(f"x-ratelimit-{name}".encode(), str(number).encode()) for name, number in numbers.items()]
+    @property
+    def remaining(self) -> int:
+        """How many calls are left; negative for a call that was refused."""
+        return self.limit - self.current
 
 
 class Limiter:
@@ -56,21 +31,44 @@ class Limiter:
     def __init__(self) -> None:
         self._calls: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def admit(self, account: Account, now_s: float) -> Verdict:
+    def admit(self, bucket: str, limit: int, now_s: float, span_s: float = 60.0) -> Verdict:
         """Count a call if it passes; a call that is refused costs nothing, so nobody is locked out."""
-        calls = self._window(account.name, now_s)
-        limit = CALLS_PER_WINDOW[account.plan]
+        calls = self._window(bucket, now_s - span_s)
         is_allowed = len(calls) < limit
         if is_allowed:
             calls.append(now_s)
-        current = len(calls) if is_allowed else len(calls) + 1
-        return Verdict(is_allowed, limit, current, math.ceil(calls[0] + WINDOW_S))
+        current = len(calls) + (not is_allowed)
+        return Verdict(is_allowed, limit, current, math.ceil(calls[0] + span_s))
 
-    def _window(self, name: str, now_s: float) -> deque[float]:
-        calls = self._calls.setdefault(name, deque())
-        self._calls.move_to_end(name)
+    def _window(self, bucket: str, ended_s: float) -> deque[float]:
+        calls = self._calls.setdefault(bucket, deque())
+        self._calls.move_to_end(bucket)
         if len(self._calls) > _MAX_ACCOUNTS:
             self._calls.popitem(last=False)
-        while calls and calls[0] <= now_s - WINDOW_S:
+        while calls and calls[0] <= ended_s:
             calls.popleft()
         return calls
+
+
+class Meter:
+    """The credits every account has used since the first of its month (UTC)."""
+
+    def __init__(self) -> None:
+        self._used: OrderedDict[tuple[str, int, int], int] = OrderedDict()
+
+    def charge(self, account: str, cost: int, budget: int | None, now_s: float) -> bool:
+        """Count the cost of a call; False, and nothing counted, when the month's budget does not cover it."""
+        month = (account, *time.gmtime(now_s)[:2])
+        used = self._used.get(month, 0)
+        if budget is not None and used + cost > budget:
+            return False
+        self._used[month] = used + cost
+        self._used.move_to_end(month)
+        if len(self._used) > _MAX_ACCOUNTS:
+            self._used.popitem(last=False)
+        return True
+
+    def used(self, now_s: float) -> dict[str, int]:
+        """Return what each account has used in this month, of those that used any."""
+        month = tuple(time.gmtime(now_s)[:2])
+        return {account: used for (account, *when), used in self._used.items() if used and tuple(when) == month}

@@ -80,6 +80,11 @@ class Listing:
         """Return the first half of the list: well-formed, and wrong."""
         return Body(self._items, max(self._items.rfind(b",", 0, len(self._items) // 2), 1), b"]")
 
+    def doubled(self) -> Body:
+        """Return the list with its first half once more behind it."""
+        half, end = self.half(), self._end()
+        return Body(self._items[:end] + b"," + self._items[1 : half.end], end + half.end, b"]")
+
     def gzipped(self) -> Body:
         """Return the list as far as it is packed, compressed."""
         last = self._packer.copy()

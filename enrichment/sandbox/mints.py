@@ -114,15 +114,18 @@ def _remainder(keys: Keys) -> Words:
 
 
 class Mintage:
-    """The made-up mints of one seed: `keys` makes them, `index_of` recognises its own and no other."""
+    """Made-up addresses of one seed: `keys` makes them, `index_of` recognises its own and no other.
 
-    def __init__(self, chance: Chance) -> None:
-        self._chance = chance
+    `kind` tells mintages of one seed apart; `suffix_shares` says how often an address ends in each of `SUFFIXES`.
+    """
+
+    def __init__(self, chance: Chance, kind: str = "", suffix_shares: Sequence[float] = SUFFIX_SHARES) -> None:
+        self._chance, self._kind, self._suffix_shares = chance, kind, suffix_shares
 
     def keys(self, indexes: Words) -> Keys:
         """Return the 32 bytes of every index."""
         keys = np.empty((len(indexes), KEY_BYTES), dtype=np.uint8)
-        tag = np.stack([self._chance.bits(f"tag {part}", indexes) for part in range(3)], axis=1)
+        tag = np.stack([self._chance.bits(f"{self._kind}tag {part}", indexes) for part in range(3)], axis=1)
         keys[:, _TAG_BYTES] = tag.astype(">u8").view(np.uint8)[:, :21]
         keys[:, :8] = _bytes8(indexes ^ self._mask(keys))
         keys[:, 29:] = _bytes8(self._free_bytes(keys, indexes))[:, 5:]
@@ -149,13 +152,13 @@ class Mintage:
         padded = np.zeros((len(keys), 24), dtype=np.uint8)
         padded[:, :21] = keys[:, _TAG_BYTES]
         words = padded.view(">u8").astype(np.uint64)
-        return mix(self._chance.key("mask"), *(words[:, part] for part in range(3)))
+        return mix(self._chance.key(f"{self._kind}mask"), *(words[:, part] for part in range(3)))
 
     def _free_bytes(self, keys: Keys, indexes: Words) -> Words:
         high = _remainder(keys[:, :29]) * np.uint64(1 << 24) % _SUFFIX_SPAN
-        suffixes = self._chance.pick("suffix", SUFFIX_SHARES, indexes)
+        suffixes = self._chance.pick(f"{self._kind}suffix", self._suffix_shares, indexes)
         wanted = (_SUFFIX_VALUES[suffixes] + _SUFFIX_SPAN - high) % _SUFFIX_SPAN
-        free = self._chance.bits("tail", indexes) & np.uint64(0xFFFFFF)
+        free = self._chance.bits(f"{self._kind}tail", indexes) & np.uint64(0xFFFFFF)
         return cast(Words, np.where(suffixes < len(SUFFIXES), wanted, free))
 
 

@@ -44,13 +44,23 @@ _ALWAYS_PRICED_RANKS = 100
 _DEEPEST_USD, _LARGEST_USD = 2e8, 3e9  # the pool and the market cap of the largest token after SOL and the stables
 _SPOOFERS = 0.02  # volume over 100 times liquidity; 19 % of one screened list did that
 
+# What a chain can hold: supplies are unsigned 64-bit numbers of the smallest unit.
+_MOST_UNITS = 2.0**64 - 2_048  # the largest float below
+# 0.2 to 2.1 % of launches graduate from their curve (public counts, 2024-26), most within hours, some within a
+# minute; of the settled tokens that began on a curve most have, and all that are worth more than a curve can hold.
+_GRADUATES, _SETTLED_GRADUATES = 0.01, 0.80
+_SOONEST_S = 20.0  # the fastest graduation recorded took 17 s
+# A curve is sold out at 411 SOL (pump.fun's reserves, recorded 2026-10), at the market's SOL of some 80 USD.
+_GRADUATION_CAP_USD = 33_000.0
+_CLIMBING_PACE = 60.0  # of those who get there everybody trades: hundreds of trades in the first hour
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:
     """Columns, one entry per id.
 
     Units: USD; market seconds for spans and moments, unix seconds for `born_s`; logarithms of a price ratio
-    for `sigma`, `peak`, `dump` and `rug`.
+    for `sigma`, `peak`, `dump`, `rug` and `climb`. A token that never graduates does so at infinity.
     """
 
     ids: Words
@@ -76,6 +86,16 @@ class Traits:
     fade: Reals
     rug: Reals
     rug_after: Reals
+    climb: Reals
+    """How far the price rises from birth to graduation."""
+    graduates_after: Reals
+    graduated_s: Reals
+
+    @property
+    def is_curve(self) -> Flags:
+        """Whether each token was launched on a bonding curve."""
+        on_curve: Flags = self.launchpad < NO_LAUNCHPAD
+        return on_curve
 
 
 # SOL, USDC, USDT: the order of magnitude Jupiter showed on 2026-08-14.
@@ -106,6 +126,7 @@ def traits_of(chance: Chance, ids: Words, keys: Keys, launches: Launches) -> Tra
     settled, launched = _settled(chance, ids, rank), _launched(chance, ids)
     columns |= {name: np.where(is_launch, launched[name], settled[name]) for name in settled}
     columns |= _life(chance, ids, is_launch)
+    columns |= _graduation(chance, ids, columns, launches)
     columns["start_usd"] = columns.pop("cap_usd") / columns["circulating"]
     known = ids < len(SENTINELS)
     for name, values in _FIXED.items():
@@ -118,14 +139,16 @@ def _identity(chance: Chance, ids: Words, keys: Keys, rank: Reals, is_launch: Fl
     pads = [chance.pick("launchpad", shares, ids) for shares in _LAUNCHPAD_SHARES]
     launchpad = np.choose(suffixes, pads)
     on_pad = launchpad < _FIXED_SUPPLY
+    decimals = np.where(on_pad, _PAD_DECIMALS, _DECIMALS[chance.pick("decimals", _DECIMAL_SHARES, ids)])
     supply = np.where(on_pad, _PAD_SUPPLY, 10.0 ** (6 + np.floor(7 * chance.unit("supply", ids))))
+    supply = np.minimum(supply, np.floor(_MOST_UNITS / 10.0**decimals))
     share = np.select([rank <= limit for limit, _ in _VERIFIED_STEPS], [share for _, share in _VERIFIED_STEPS])
     is_verified = ~is_launch & (chance.unit("verified", ids) < share)
     return {
         "launchpad": launchpad,
         "is_verified": is_verified,
         "kind": np.where(is_verified, chance.pick("kind", _KIND_SHARES, ids), len(KINDS)),
-        "decimals": np.where(on_pad, _PAD_DECIMALS, _DECIMALS[chance.pick("decimals", _DECIMAL_SHARES, ids)]),
+        "decimals": decimals,
         "total_supply": supply,
         "circulating": supply * np.where(on_pad, 1.0, 1 - 0.6 * chance.unit("circulating", ids) ** 2),
     }
@@ -186,6 +209,32 @@ def _life(chance: Chance, ids: Words, is_launch: Flags) -> Columns:
         "fade": 7_200 * np.exp(chance.normal("fade", ids)),
         "rug": np.where(rugged, 3 + 3.9 * chance.unit("rug", ids), 0.0),
         "rug_after": 300 + DAY_S * chance.unit("rug hour", ids) ** 2,
+    }
+
+
+def may_graduate(chance: Chance, ids: Words) -> Flags:
+    """Say which launches leave their curve one day, if they are on one."""
+    lucky: Flags = chance.unit("graduated", ids) < _GRADUATES
+    return lucky
+
+
+def _graduation(chance: Chance, ids: Words, columns: Columns, launches: Launches) -> Columns:
+    """Say when each token leaves its curve; a launch climbs to what sells a curve out, and is not rugged before."""
+    is_launch, on_curve = ids >= LAUNCHED, columns["launchpad"] < NO_LAUNCHPAD
+    settled_share = np.where(columns["cap_usd"] < _GRADUATION_CAP_USD, _SETTLED_GRADUATES, 1.0)
+    share = np.where(is_launch, _GRADUATES, settled_share)
+    graduates = on_curve & (ids >= len(SENTINELS)) & (chance.unit("graduated", ids) < share)
+    draw = chance.unit("graduation", ids)
+    after = np.where(is_launch, _SOONEST_S + DAY_S * draw**4, DAY_S * draw)
+    launched_s = launches.real(columns["born"] + after)
+    climbs = graduates & is_launch
+    return {
+        "graduates_after": np.where(graduates, after, np.inf),
+        "graduated_s": np.where(graduates, np.where(is_launch, launched_s, columns["born_s"] + after), np.inf),
+        "climb": np.where(climbs, np.log(_GRADUATION_CAP_USD / columns["cap_usd"]).clip(0), 0.0),
+        "rug_after": columns["rug_after"] + np.where(climbs, after, 0.0),
+        "pace": np.where(climbs, np.maximum(columns["pace"], _CLIMBING_PACE), columns["pace"]),
+        "priced_after": np.where(climbs, 0.0, columns["priced_after"]),
     }
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from enrichment.sandbox.chance import Chance, Words
 from enrichment.sandbox.launches import Launches
 from enrichment.sandbox.mint_file import MintFile
-from enrichment.sandbox.mints import Keys, Mintage, keys_of, texts_of
+from enrichment.sandbox.mints import SUFFIXES, Keys, Mintage, keys_of, texts_of
 from tokens.mint import SOL, USDC, USDT, is_mint
 
 LAUNCHED = 1 << 40
+PLACES = 8  # addresses that belong to a token besides its mint: its pools, and what impostors set up around it
 SENTINELS = (SOL, USDC, USDT)
 _SENTINEL_KEYS = keys_of(SENTINELS)
 
@@ -29,6 +30,7 @@ class Universe:
         self.launches = launches
         self._file = file
         self._mintage = Mintage(chance)
+        self._pools = Mintage(chance, "pool ", (0.0,) * len(SUFFIXES))
 
     def keys(self, ids: Words) -> Keys:
         """Return the 32 bytes of every id."""
@@ -69,6 +71,17 @@ class Universe:
         """Return the ids of the last `limit` launches, newest first."""
         count = self.launches.count(now_s)
         return np.arange(count - 1, max(count - limit, 0) - 1, -1).astype(np.uint64) + np.uint64(LAUNCHED)
+
+    def addresses(self, ids: Words, places: Words) -> list[str]:
+        """Return the address at each token's n-th place (below `PLACES`)."""
+        return texts_of(self._pools.keys(ids * np.uint64(PLACES) + places))
+
+    def find_addresses(self, texts: Sequence[str], now_s: float) -> list[tuple[int, int]]:
+        """Return (id, place) of those texts that are such addresses of tokens existing now."""
+        launched = LAUNCHED + self.launches.count(now_s)
+        found = [index for index in self._pools.index_of(list(dict.fromkeys(texts))) if index is not None]
+        pairs = [divmod(index, PLACES) for index in found]
+        return [(token, place) for token, place in pairs if token < self.size or LAUNCHED <= token < launched]
 
     def given_name(self, token: int) -> tuple[str, str]:
         """Return the (symbol, name) the file gives a token, empty texts where it gives none."""

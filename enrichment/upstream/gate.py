@@ -1,26 +1,31 @@
 """May a call leave now? One pure decision over the state that all callers of one upstream account share.
 
-`ask` before every call, `told` after it. The gate keeps the plan's calls in any 60 s, spaces them, slows down when
-throttled, stops asking an upstream that fails or refuses, and serves those first who got less than their share.
-`now` is epoch seconds of one clock for all callers (the database's); `jitter` is uniform in 0–1.
+`ask` before every call, `told` after it. The gate keeps the plan's calls in any 60 s and its credits in a month, spaces
+the calls, slows down when throttled, stops asking an upstream that fails, refuses or has no credits left, and serves
+those first who got less than their share. `now` is epoch seconds of one clock for all callers (the database's);
+`jitter` is uniform in 0–1.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
+from enrichment.upstream import budget
+from enrichment.upstream.plans import PLANS, Plan, Purpose
 from enrichment.upstream.report import Report
+from enrichment.upstream.state import Standing, State
 
-Purpose = Literal["manual", "detect", "refresh", "enrich"]
-Standing = Literal["ok", "throttled", "open", "refused"]
-Reason = Literal["limit", "throttled", "open", "probing", "refused", "paused"]
+__all__ = ["PLANS", "Grant", "Ledger", "Plan", "Purpose", "Standing", "State", "Wait"]
 
-# What each purpose is sure of when all want more than there is, in the order they are served (reliability rules:
-# detection and a person's click before tiers, enrichment last). What nobody is waiting for belongs to anybody.
-SHARES: Mapping[Purpose, float] = {"manual": 0.05, "detect": 0.10, "refresh": 0.40, "enrich": 0.0}
+Reason = Literal["limit", "throttled", "open", "probing", "budget", "exhausted", "refused", "paused", "forced"]
+
+# What each purpose is sure of when all want more than there is, in the order they are served (reliability rules: a
+# person's click and detection before tiers, top tiers before the rest, enrichment last). What nobody is waiting for
+# belongs to anybody.
+SHARES: Mapping[Purpose, float] = {"manual": 0.05, "detect": 0.10, "top": 0.30, "refresh": 0.40, "enrich": 0.0}
 GRACE_S = 5.0  # how long a freed place is kept for the one who was told to come back then
 
 # A call counts for 60.5 to 61 s: the vendor's 60 s and at least half a second for the differing times two calls
@@ -30,89 +35,19 @@ WINDOW_SLOTS = 122
 
 SLOWER = 0.7  # factor on the rate at every throttle
 REGROWTH_PER_S = 0.1 / 60  # of the plan's rate: a tenth back each minute
-FLOOR_RPS = 0.5  # never slower, unless the plan itself is: then half the plan
 PAUSES_S = (2, 4, 8, 16, 30, 60, 120, 300)  # after the nth throttle in a row, where the vendor names no time
+BELIEVED = 3  # throttles in a row for which the time it names is enough; then it has proved too short
 
 RESULTS_S, RESULT_SLOTS = 10, 6  # the breaker judges the last minute, in slots of 10 s
-CALLS_TO_JUDGE = 5
+CALLS_TO_JUDGE, FAILED_PART, SLOW_PART = 5, 0.5, 0.8  # of so many calls, the part that opens it
+SLOW_S = 5.0  # half of what a read may take; recorded answers take 0.1 s
 OPEN_S, OPEN_MAX_S = 30, 300  # doubling from the one to the other, ±20 %
 GOOD_TO_CLOSE = 2
 PROBE_S = 60.0  # a probe that never reported (its process died) is forgotten; longer than any call may take
 LOOK_AGAIN_S = 1.0  # while another's probe is out: its answer rarely takes longer
 REFUSED_S = 600.0  # a refused key is tried again that often, in case a human mended it without telling us
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What an account may do. Units: calls in any 60 s; calls a second in the long run; calls at once."""
-
-    rpm: int
-    rps: float | None = None
-    burst: int = 1
-
-    @property
-    def rate_rps(self) -> float:
-        """The steady rate that keeps both limits."""
-        return min(self.rps or math.inf, self.rpm / 60)
-
-
-# Source: developers.jup.ag/portal (jup-ag/docs, 2026-08-21): one sliding 60 s window an organisation. The bursts are
-# ours: a second's worth, and two where that would be less, so that a caller who wakes late catches up.
-PLANS: Mapping[str, Mapping[str, Plan]] = {
-    "jupiter": {
-        "keyless": Plan(rpm=30, rps=0.5, burst=2),
-        "free": Plan(rpm=60, rps=1, burst=2),
-        "developer": Plan(rpm=600, rps=10, burst=10),
-        "launch": Plan(rpm=3_000, rps=50, burst=50),
-        "pro": Plan(rpm=9_000, rps=150, burst=150),
-    },
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """All that is remembered of one account. Times are epoch seconds, 0 means never; `{}` is a fresh one."""
-
-    calls: tuple[tuple[int, str, int], ...] = ()  # (slot, purpose, calls), oldest first
-    results: tuple[tuple[int, int, int], ...] = ()  # (slot, good, failed), oldest first
-    waiting: Mapping[str, float] = field(default_factory=dict)  # who was sent away: their place is kept until then
-    paced_until: float = 0.0
-    slowed_rps: float = 0.0  # the rate at `throttled_at`; 0 while the plan's own holds
-    throttled_at: float = 0.0
-    throttles: int = 0
-    blocked_until: float = 0.0
-    opens: int = 0
-    open_until: float = 0.0
-    good: int = 0
-    refused_until: float = 0.0
-    probe_until: float = 0.0
-    seen_at: float = 0.0
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> State:
-        """Return what `to_json` wrote; keys of another version are ignored."""
-        known: dict[str, Any] = {f.name: stored[f.name] for f in fields(cls) if f.name in stored}
-        for rows in {"calls", "results"} & known.keys():
-            known[rows] = tuple(map(tuple, known[rows]))
-        return cls(**known)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields that say something."""
-        return {name: value for name, value in asdict(self).items() if value}
-
-    @property
-    def is_suspect(self) -> bool:
-        """Whether the last thing known of the upstream is trouble, so that one call at a time goes ahead."""
-        return bool(self.refused_until or self.opens or self.throttles)
-
-    @property
-    def standing(self) -> Standing:
-        """What an operator should know of the upstream; a change of it is worth one log line."""
-        if self.refused_until:
-            return "refused"
-        if self.opens:
-            return "open"
-        return "throttled" if self.throttles or self.slowed_rps else "ok"
+EXHAUSTED_S = 21_600.0  # credits return once a month, or when somebody buys some: four looks a day
+SENT_AWAY_S = 600.0  # nobody is told to come back later than that: an operator may open the gate any moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,42 +67,64 @@ class Wait:
     reason: Reason
 
 
-def ask(state: State, plan: Plan, *, purpose: Purpose, now: float) -> Grant | Wait:
-    """Decide about one call and return the state to keep, whatever the decision."""
+class Ledger(Protocol):
+    """Who keeps the gate of an account for `Http`: asked before each call, told after it."""
+
+    async def ask(self, purpose: Purpose, cost: int) -> Grant | Wait:
+        """Count a call of `cost` credits, or say how long to wait."""
+
+    async def told(self, report: Report) -> float:
+        """Take in how the call ended; return when the gate opens next (epoch seconds, the past when open)."""
+
+
+def ask(state: State, plan: Plan, *, purpose: Purpose, now: float, cost: int = 1) -> Grant | Wait:
+    """Decide about one call of `cost` credits and return the state to keep, whatever the decision."""
     state = _at(state, now)
     until, reason = _shut(state, now)
-    if reason == "probing":
-        until = min(until, now + LOOK_AGAIN_S)
+    if until <= now:
+        until, reason = budget.free_at(state.spending, plan, purpose=purpose, cost=cost, now=now), "budget"
     if until <= now:
         until, reason = _room_at(state, plan, purpose, now), "limit"
         if until > now:
             state = replace(state, waiting={**state.waiting, purpose: until + GRACE_S})
     if until > now:
+        until = min(until, now + (LOOK_AGAIN_S if reason == "probing" else SENT_AWAY_S))
         return Wait(state, until, until - now, reason)
-    return Grant(_counted(state, plan, purpose, now))
+    spending = budget.spend(state.spending, plan, cost=cost, now=now)
+    return Grant(replace(_counted(state, plan, purpose, now), spending=spending))
 
 
-def told(state: State, plan: Plan, *, report: Report, now: float, jitter: float) -> State:
-    """Return the state after a call that was granted ended as `report` says."""
+def told(state: State, plan: Plan, *, report: Report, now: float, jitter: float, may_open: bool = True) -> State:
+    """Return the state after a granted call ended as `report` says; no failure opens the breaker unless `may_open`."""
     before = _at(state, now)
     after = replace(before, probe_until=0.0, blocked_until=max(before.blocked_until, _named_at(report, now)))
-    if report.outcome == "ok":
-        return _answered(before, after, plan, now=now)
-    if report.outcome == "failed":
-        return _failed(before, after, now=now, jitter=jitter)
     if report.outcome == "throttled":
         return _throttled(before, after, plan, now=now, jitter=jitter)
-    return replace(after, refused_until=now + REFUSED_S) if report.outcome == "refused" else after
+    if report.outcome == "refused":
+        return replace(after, refused_until=now + REFUSED_S)
+    if report.outcome == "exhausted":
+        return replace(after, exhausted_until=now + EXHAUSTED_S)
+    if report.outcome == "neutral":
+        return after
+    if _is_late(before, report, now):
+        return replace(after, probe_until=before.probe_until)
+    after = _healthier(after, plan, now) if report.outcome == "ok" else after
+    return _judged(after, report, now=now, jitter=jitter, may_open=may_open)
 
 
 def opens_at(state: State) -> float:
     """Return when the upstream may next be asked at all, 0 when nothing holds it."""
-    return max(state.refused_until, state.blocked_until, state.open_until)
+    return max(state.refused_until, state.exhausted_until, state.blocked_until, state.open_until)
 
 
 def reset(state: State) -> State:
-    """Forget every failure, as an operator orders, but not the calls already made."""
-    return State(calls=state.calls, paced_until=state.paced_until, seen_at=state.seen_at)
+    """Forget every failure, as an operator orders, but not the calls and credits already spent."""
+    return State(calls=state.calls, paced_until=state.paced_until, spending=state.spending, seen_at=state.seen_at)
+
+
+def closed(state: State) -> State:
+    """Close the breaker, as an operator orders; what the vendor asked for still holds."""
+    return replace(state, opens=0, open_until=0.0, good=0, results=(), slow=(), probe_until=0.0)
 
 
 def rate_rps(state: State, plan: Plan, now: float) -> float:
@@ -181,13 +138,14 @@ def _at(state: State, now: float) -> State:
     """Return the state as seen at `now`: old entries dropped, and moved along when the clock was set back."""
     back_s = max(0.0, state.seen_at - now)
     slots, result_slots = math.floor(back_s / SLOT_S), math.floor(back_s / RESULTS_S)
-    times = ("paced_until", "throttled_at", "blocked_until", "open_until", "refused_until", "probe_until")
+    times = [name for name in State.__dataclass_fields__ if name.endswith("_until")] + ["throttled_at"]
     moved = {name: max(0.0, getattr(state, name) - back_s) for name in times} if back_s else {}
     oldest, oldest_result = math.floor(now / SLOT_S) - WINDOW_SLOTS, math.floor(now / RESULTS_S) - RESULT_SLOTS
     return replace(
         state,
         calls=tuple((slot - slots, who, n) for slot, who, n in state.calls if slot - slots > oldest),
         results=tuple((s - result_slots, g, f) for s, g, f in state.results if s - result_slots > oldest_result),
+        slow=tuple((s - result_slots, n) for s, n in state.slow if s - result_slots > oldest_result),
         waiting={who: until - back_s for who, until in state.waiting.items() if until - back_s > now},
         seen_at=now,
         **moved,
@@ -197,8 +155,8 @@ def _at(state: State, now: float) -> State:
 def _shut(state: State, now: float) -> tuple[float, Reason]:
     """Return until when nobody may call, and why."""
     blocked: Reason = "throttled" if state.throttles else "limit"
-    holds = (state.refused_until, state.open_until, state.blocked_until, state.probe_until)
-    reasons: tuple[Reason, ...] = ("refused", "open", blocked, "probing")
+    holds = (state.refused_until, state.exhausted_until, state.open_until, state.blocked_until, state.probe_until)
+    reasons: tuple[Reason, ...] = ("refused", "exhausted", "open", blocked, "probing")
     return max(zip(holds, reasons, strict=True))
 
 
@@ -244,27 +202,44 @@ def _counted(state: State, plan: Plan, purpose: Purpose, now: float) -> State:
     )
 
 
-def _answered(before: State, after: State, plan: Plan, *, now: float) -> State:
-    if now < opens_at(before) and before.is_suspect:
-        return replace(after, probe_until=before.probe_until)  # left before the trouble began: proves nothing
-    if rate_rps(after, plan, now) >= plan.rate_rps:
-        after = replace(after, slowed_rps=0.0)
-    after = replace(after, throttles=0, refused_until=0.0)
-    if not after.opens:
-        return replace(after, results=_with_result(after, now, good=1))
-    if after.good + 1 < GOOD_TO_CLOSE:
-        return replace(after, good=after.good + 1)
-    return replace(after, opens=0, open_until=0.0, good=0, results=())
+def _is_late(before: State, report: Report, now: float) -> bool:
+    """Say whether the call left before the trouble began, so that its answer proves nothing."""
+    holds_until = opens_at(before) if report.outcome == "ok" else before.open_until
+    return before.is_suspect and now < holds_until
 
 
-def _failed(before: State, after: State, *, now: float, jitter: float) -> State:
-    if before.opens:
-        is_late = now < before.open_until
-        return replace(after, probe_until=before.probe_until) if is_late else _opened(after, now, jitter)
-    after = replace(after, results=_with_result(after, now, failed=1))
-    failed = sum(row[2] for row in after.results)
-    total = failed + sum(row[1] for row in after.results)
-    return _opened(after, now, jitter) if total >= CALLS_TO_JUDGE and 2 * failed >= total else after
+def _healthier(state: State, plan: Plan, now: float) -> State:
+    slowed_rps = state.slowed_rps if rate_rps(state, plan, now) < plan.rate_rps else 0.0
+    return replace(state, slowed_rps=slowed_rps, throttles=0, refused_until=0.0, exhausted_until=0.0)
+
+
+def _judged(state: State, report: Report, *, now: float, jitter: float, may_open: bool) -> State:
+    """Return the state with the breaker's verdict on a good or failed call; a slow one is good only for its caller."""
+    is_good, is_slow = report.outcome == "ok", report.took_s >= SLOW_S
+    if not state.opens:
+        state = _recorded(state, now, is_good=is_good, is_slow=is_slow)
+        return _opened(state, now, jitter) if may_open and _is_ill(state) else state
+    if is_slow or not is_good:
+        return _opened(state, now, jitter)
+    if state.good + 1 < GOOD_TO_CLOSE:
+        return replace(state, good=state.good + 1)
+    return closed(state)
+
+
+def _recorded(state: State, now: float, *, is_good: bool, is_slow: bool) -> State:
+    slot = math.floor(now / RESULTS_S)
+    good, failed = (sum(row[n] for row in state.results if row[0] == slot) for n in (1, 2))
+    results = (*(row for row in state.results if row[0] != slot), (slot, good + is_good, failed + (not is_good)))
+    if not is_slow:
+        return replace(state, results=results)
+    slow = sum(n for at, n in state.slow if at == slot)
+    return replace(state, results=results, slow=(*(row for row in state.slow if row[0] != slot), (slot, slow + 1)))
+
+
+def _is_ill(state: State) -> bool:
+    failed, total = sum(row[2] for row in state.results), sum(row[1] + row[2] for row in state.results)
+    slow = sum(n for _, n in state.slow)
+    return total >= CALLS_TO_JUDGE and (failed >= FAILED_PART * total or slow >= SLOW_PART * total)
 
 
 def _opened(state: State, now: float, jitter: float) -> State:
@@ -276,12 +251,13 @@ def _throttled(before: State, after: State, plan: Plan, *, now: float, jitter: f
     if before.throttles and now < before.blocked_until:
         return after  # calls that left together are throttled together: one step, and the longest hold
     pause_s = PAUSES_S[min(before.throttles, len(PAUSES_S) - 1)] * jitter
+    is_named = after.blocked_until > now and before.throttles < BELIEVED
     return replace(
         after,
         throttles=before.throttles + 1,
-        slowed_rps=max(min(FLOOR_RPS, plan.rate_rps / 2), SLOWER * rate_rps(before, plan, now)),
+        slowed_rps=max(plan.slowest_rps, SLOWER * rate_rps(before, plan, now)),
         throttled_at=now,
-        blocked_until=after.blocked_until if after.blocked_until > now else now + pause_s,
+        blocked_until=after.blocked_until if is_named else max(after.blocked_until, now + pause_s),
     )
 
 
@@ -289,10 +265,3 @@ def _named_at(report: Report, now: float) -> float:
     """Return until when the vendor itself asks for silence, 0 when it does not."""
     is_told = report.outcome == "throttled" or report.is_used_up
     return max(report.retry_after_at(now), report.reset_at(now) if is_told else 0.0)
-
-
-def _with_result(state: State, now: float, *, good: int = 0, failed: int = 0) -> tuple[tuple[int, int, int], ...]:
-    slot = math.floor(now / RESULTS_S)
-    others = tuple(row for row in state.results if row[0] != slot)
-    same = [row for row in state.results if row[0] == slot]
-    return (*others, (slot, good + sum(row[1] for row in same), failed + sum(row[2] for row in same)))

@@ -1,36 +1,36 @@
 """The only way out: every request to an upstream or an operator's list passes here, and only here is httpx known.
 
 Outbound rules: TLS verified, no environment proxies, no redirects, connect/read/total deadlines, a cap on decoded
-bytes, keys added at send time. Whatever httpx raises becomes one of ours.
+bytes. A key is added below httpx, in the transport, so that nothing httpx logs, keeps or raises ever held it. Nothing
+is tried twice here: what failed is due again by its row. Whatever httpx raises becomes one of ours.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
+import json
 import logging
 import ssl
-import threading
-import zlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
-from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
 import structlog
 
-from enrichment.upstream import payload
-from enrichment.upstream.errors import GateShut, Malformed, RateLimited, Refused, Unavailable, UpstreamError
-from enrichment.upstream.gate import Grant, Purpose, Wait
-from enrichment.upstream.report import Report, outcome_of
+from enrichment.upstream import errors, payload
+from enrichment.upstream.errors import GateShut, Malformed, RateLimited, Unavailable, UpstreamError
+from enrichment.upstream.gate import Ledger, Purpose, Wait
+from enrichment.upstream.messages import Answer, Deadlines, Key, Request
+from enrichment.upstream.report import Report
 
 JSON_MAX_BYTES = 10_000_000  # decoded; the largest ordinary answer, 100 active tokens, has 250 kB
-LIST_MAX_BYTES = 150_000_000  # decoded; a million mints as a JSON array have 47 MB
+ERROR_MAX_BYTES, ERROR_READ_S = 65_536, 2.0  # an error's body is read as far as it explains itself at once
 USER_AGENT = "tokensite/0.1"
 
 log = structlog.get_logger()
@@ -38,50 +38,12 @@ for _name in ("httpx", "httpcore", "hpack", "h2"):  # they log URLs with their q
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long a call may take: to connect, between two reads, and altogether."""
-
-    connect_s: float = 3.0
-    read_s: float = 10.0
-    total_s: float = 20.0
-
-
-LIST_DEADLINES = Deadlines(total_s=60.0)
-
-
-class Ledger(Protocol):
-    """Who keeps the gate of an account: asked before each call, told after it."""
-
-    async def ask(self, purpose: Purpose) -> Grant | Wait:
-        """Count a call, or say how long to wait."""
-
-    async def told(self, report: Report) -> float:
-        """Take in how the call ended; return when the gate opens next (epoch seconds, the past when open)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ListBody:
-    """An operator's list as downloaded; `body` is None when it is still what `etag` named.
-
-    `complete` is False when the answer stated no length, so that nobody can tell whether its end is missing.
-    """
-
-    body: bytes | None
-    etag: str | None
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    headers: httpx.Headers
-    body: bytes = b""
-    is_framed: bool = True
-
-
 class Http:
-    """One upstream account's client. Use it as an async context manager, or leave it to the event loop's end."""
+    """One upstream account's client. Use it as an async context manager, or leave it to the event loop's end.
+
+    `secret_headers` and `secret_params` carry the key; `explain` reads the JSON (or None) of an answer other than 200
+    and returns the error it is, or None to go by the status.
+    """
 
     def __init__(
         self,
@@ -90,17 +52,19 @@ class Http:
         *,
         ledger: Ledger,
         headers: Mapping[str, str] | None = None,
+        secret_headers: Mapping[str, str] | None = None,
+        secret_params: Mapping[str, str] | None = None,
+        explain: Callable[[int, Any], UpstreamError | None] = lambda status, payload: None,
         deadlines: Deadlines | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._upstream = upstream
-        self._base_url = base_url.rstrip("/")
-        self._ledger = ledger
-        self._headers = {name: value for name, value in (headers or {}).items() if value}
-        self._deadlines = deadlines or Deadlines()
-        self._transport = transport
-        self._sleep = sleep
+        self._upstream, self._base_url, self._ledger = upstream, base_url.rstrip("/"), ledger
+        self._headers = {"accept": "application/json"} | dict(headers or {})
+        self._key = Key(_filled(secret_headers), _filled(secret_params))
+        self._explain, self._deadlines, self._transport = explain, deadlines or Deadlines(), transport
+        self._sleep, self._clock = sleep, clock
         self._client: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -126,174 +90,185 @@ class Http:
         max_wait_s: float,
         max_bytes: int = JSON_MAX_BYTES,
         parse: Callable[[Any], Any] = lambda payload: payload,
+        cost: int = 1,
     ) -> Any:
         """Return what `parse` makes of the JSON at `path`, once the gate lets the call out.
 
         Shape: numbers with a fraction or exponent are `Decimal`; a number nobody can mean is None.
-        Raises: UpstreamError. A Malformed out of `parse` counts against the upstream like any other.
+        Units: `cost` in the plan's credits.
+        Raises: UpstreamError. One out of `parse` is told to the gate like any other.
         """
-        await self._pass_gate(purpose, max_wait_s)
-        report, result = Report("neutral"), None  # neutral: what is told when we are cancelled
+        request = Request("GET", self._base_url + path, params, self._headers)
+        return await self._call(request, purpose, cost=cost, max_wait_s=max_wait_s, max_bytes=max_bytes, parse=parse)
+
+    async def post_json(
+        self,
+        path: str,
+        *,
+        body: Any,
+        params: Mapping[str, str] | None = None,
+        purpose: Purpose,
+        max_wait_s: float,
+        max_bytes: int = JSON_MAX_BYTES,
+        parse: Callable[[Any], Any] = lambda payload: payload,
+        cost: int = 1,
+    ) -> Any:
+        """Send `body` as JSON; otherwise as `get_json`."""
+        headers = self._headers | {"content-type": "application/json"}
+        content = json.dumps(body, separators=(",", ":")).encode()
+        request = Request("POST", self._base_url + path, params or {}, headers, content)
+        return await self._call(request, purpose, cost=cost, max_wait_s=max_wait_s, max_bytes=max_bytes, parse=parse)
+
+    async def _call(
+        self,
+        request: Request,
+        purpose: Purpose,
+        *,
+        cost: int,
+        max_wait_s: float,
+        max_bytes: int,
+        parse: Callable[[Any], Any],
+    ) -> Any:
+        await self._pass_gate(purpose, cost, max_wait_s)
+        begun, report = self._clock(), Report("neutral")  # neutral: what is told when we are cancelled
+        problem: UpstreamError | None = None
         try:
-            answer = await self._get(path, params, max_bytes)
-            report = Report(outcome_of(answer.status), answer.headers)
-            result = parse(self._decoded(answer)) if answer.status == 200 else None
-        except UpstreamError:
-            report = replace(report, outcome="failed")
+            answer = await exchange(
+                self._connected(),
+                request,
+                upstream=self._upstream,
+                total_s=self._deadlines.total_s,
+                max_bytes=max_bytes,
+            )
+            report = Report("ok", answer.headers)
+            return parse(self._good(answer))
+        except UpstreamError as error:
+            problem = error
+            report = replace(report, outcome=error.outcome)
             raise
         finally:
-            opens_at = await self._ledger.told(report)
-        if answer.status != 200:
-            raise self._error(answer.status, opens_at)
-        return result
+            opens_at = await self._ledger.told(replace(report, took_s=self._clock() - begun))
+            if problem is not None:
+                self._finish(problem, opens_at)
 
-    async def _pass_gate(self, purpose: Purpose, max_wait_s: float) -> None:
+    async def _pass_gate(self, purpose: Purpose, cost: int, max_wait_s: float) -> None:
         waited_s = 0.0
-        while isinstance(decision := await self._ledger.ask(purpose), Wait):
+        while isinstance(decision := await self._ledger.ask(purpose, cost), Wait):
             waited_s += decision.wait_s
             if waited_s > max_wait_s:
                 retry_at = datetime.fromtimestamp(decision.until, UTC)
                 raise GateShut(self._upstream, f"the gate is shut ({decision.reason})", retry_at=retry_at)
             await self._sleep(decision.wait_s)
 
-    async def _get(self, path: str, params: Mapping[str, str], max_bytes: int) -> _Answer:
+    def _connected(self) -> httpx.AsyncClient:
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:  # connections belong to the loop that opened them
-            self._client, self._loop = _client(self._deadlines, self._transport), loop
-        return await _exchange(
-            self._client,
-            self._base_url + path,
-            params=params,
-            headers=self._headers | {"accept": "application/json"},
-            upstream=self._upstream,
-            max_bytes=max_bytes,
-            total_s=self._deadlines.total_s,
-        )
+            self._client, self._loop = open_client(self._deadlines, self._key, self._transport), loop
+        return self._client
 
-    def _decoded(self, answer: _Answer) -> Any:
+    def _good(self, answer: Answer) -> Any:
+        """Return the JSON of a good answer. Raises: what any other answer means."""
+        content = None
         try:
-            return payload.decode(answer.body, answer.headers.get("content-type", ""))
+            content = payload.decode(answer.body, answer.headers.get("content-type", ""))
         except payload.NotJson:
-            sample = payload.sample(answer.body, self._headers.values())
-            raise Malformed(self._upstream, "an answer that is not JSON", sample=sample) from None
+            if answer.status == 200:
+                sample = payload.sample(answer.body, self._key.secrets)
+                raise Malformed(self._upstream, "an answer that is not JSON", sample=sample) from None
+        if answer.status != 200:
+            raise self._explain(answer.status, content) or errors.of_status(self._upstream, answer.status)
+        return content
 
-    def _error(self, status: int, opens_at: float) -> UpstreamError:
-        outcome = outcome_of(status)
-        if outcome == "throttled":
-            return RateLimited(self._upstream, "too many requests", retry_at=datetime.fromtimestamp(opens_at, UTC))
-        if outcome == "refused":
-            return Refused(self._upstream, f"answered {status}: check the key and its plan", status=status)
-        return _unusable(self._upstream, status)
-
-
-async def fetch_list(
-    url: str,
-    *,
-    etag: str | None = None,
-    max_bytes: int = LIST_MAX_BYTES,
-    deadlines: Deadlines = LIST_DEADLINES,
-) -> ListBody:
-    """Download an operator's list, behind no gate; one cut short is an error. Raises: Unavailable, Malformed."""
-    headers = {"if-none-match": etag} if etag else {}
-    async with _client(deadlines) as client:
-        answer = await _exchange(
-            client, url, headers=headers, upstream="list", max_bytes=max_bytes, total_s=deadlines.total_s
-        )
-    if answer.status == 304 and etag:
-        return ListBody(None, etag, complete=True)
-    if answer.status != 200:
-        raise _unusable("list", answer.status)
-    if "html" in answer.headers.get("content-type", "").lower():
-        raise Malformed("list", "a web page instead of a list")
-    return ListBody(answer.body, answer.headers.get("etag"), answer.is_framed)
+    def _finish(self, error: UpstreamError, opens_at: float) -> None:
+        """Tell `error` when the gate opens, and take out of it what a vendor may have quoted of our key."""
+        error.args = (payload.masked(str(error), self._key.secrets),)
+        if isinstance(error, Malformed):
+            error.sample = payload.masked(error.sample, self._key.secrets)
+        if isinstance(error, RateLimited):
+            error.retry_at = datetime.fromtimestamp(opens_at, UTC)
 
 
-def answers(base_url: str, timeout_s: float = 3.0) -> bool:
-    """Say whether Jupiter's API answers at `base_url` within the time. Never raises, also where DNS hangs."""
-    verdict: SimpleQueue[bool] = SimpleQueue()
-    threading.Thread(target=lambda: verdict.put(_is_alive(base_url, timeout_s)), daemon=True).start()
+def _filled(values: Mapping[str, str] | None) -> dict[str, str]:
+    return {name: value for name, value in (values or {}).items() if value}
+
+
+async def exchange(
+    client: httpx.AsyncClient, request: Request, *, upstream: str, total_s: float, max_bytes: int
+) -> Answer:
+    """Ask once and return whatever status the answer has. Raises: Unavailable, Malformed."""
     try:
-        return verdict.get(timeout=timeout_s)
-    except Empty:
-        return False
-
-
-def _is_alive(base_url: str, timeout_s: float) -> bool:
-    url = base_url.rstrip("/") + "/tokens/v2/recent"
-    try:
-        with (
-            httpx.Client(trust_env=False, timeout=timeout_s, verify=_tls()) as client,
-            client.stream("GET", url, headers={"user-agent": USER_AGENT}) as response,
+        async with (
+            asyncio.timeout(total_s),
+            client.stream(
+                request.method, request.url, params=request.params, headers=request.headers, content=request.content
+            ) as response,
         ):
-            return response.status_code < 500 and "json" in response.headers.get("content-type", "")
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
-        return False
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)  # 10 ms to build, so once a process
-
-
-def _client(deadlines: Deadlines, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        http2=True,
-        verify=_tls(),
-        trust_env=False,
-        follow_redirects=False,
-        timeout=httpx.Timeout(deadlines.read_s, connect=deadlines.connect_s),
-        transport=transport,
-        headers={"user-agent": USER_AGENT, "accept-encoding": "gzip"},
-    )
-
-
-async def _exchange(
-    client: httpx.AsyncClient,
-    url: str,
-    *,
-    headers: Mapping[str, str],
-    upstream: str,
-    max_bytes: int,
-    total_s: float,
-    params: Mapping[str, str] | None = None,
-) -> _Answer:
-    """Ask once; return the answer, with its body only when it is a good one. Raises: Unavailable, Malformed."""
-    try:
-        async with asyncio.timeout(total_s), client.stream("GET", url, params=params, headers=headers) as response:
-            body = await _body(response, upstream, max_bytes) if response.status_code == 200 else b""
+            body = await (_body(response, max_bytes) if response.status_code == 200 else _explanation(response))
         log.debug("call.answered", upstream=upstream, path=response.url.path, status=response.status_code)
-        return _Answer(response.status_code, response.headers, body, _is_framed(response))
+        return Answer(response.status_code, response.headers, body, _is_framed(response))
+    except payload.Unreadable as error:
+        raise Malformed(upstream, str(error)) from None
     except TimeoutError:
         problem = f"no complete answer within {total_s:g} s"
+    except payload.CutShort as error:
+        problem = str(error)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         problem = type(error).__name__
     raise Unavailable(upstream, problem)  # out here, so that it drags along no request with its headers
 
 
-async def _body(response: httpx.Response, upstream: str, max_bytes: int) -> bytes:
-    """Return the decoded body, and stop as soon as it exceeds `max_bytes`, however small it travels."""
-    encoding = response.headers.get("content-encoding", "identity").lower()
-    if encoding not in ("identity", "gzip"):
-        raise Malformed(upstream, "an encoding nobody asked for")
-    inflate = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
-    body = io.BytesIO()
+async def _body(response: httpx.Response, max_bytes: int) -> bytes:
+    body = payload.Body(response.headers.get("content-encoding", "identity").lower(), max_bytes)
+    async for raw in response.aiter_raw():
+        body.add(raw)
+    return body.whole()
+
+
+async def _explanation(response: httpx.Response) -> bytes:
+    """Return an error's body, or nothing: its status has been received and stands, whatever becomes of the rest."""
     try:
-        async for raw in response.aiter_raw():
-            body.write(inflate.decompress(raw, max_bytes + 1 - body.tell()) if inflate else raw)
-            if body.tell() > max_bytes:
-                raise Malformed(upstream, f"an answer of more than {max_bytes} bytes")
-    except zlib.error:
-        raise Malformed(upstream, "broken gzip") from None
-    if inflate and (not inflate.eof or inflate.unused_data):
-        raise Unavailable(upstream, "a gzip stream that does not end where the answer does")
-    return body.getvalue()
-
-
-def _unusable(upstream: str, status: int) -> Unavailable:
-    hint = ": a redirect, which is never followed" if 300 <= status < 400 else ""
-    return Unavailable(upstream, f"answered {status}{hint}", status=status)
+        async with asyncio.timeout(ERROR_READ_S):
+            return await _body(response, ERROR_MAX_BYTES)
+    except (TimeoutError, httpx.HTTPError, ValueError):
+        return b""
 
 
 def _is_framed(response: httpx.Response) -> bool:
     is_measured = "content-length" in response.headers or "transfer-encoding" in response.headers
     return is_measured or response.http_version == "HTTP/2"
+
+
+class _Keyed(httpx.AsyncBaseTransport):
+    """Adds the key to a copy of each request as it leaves; the request that httpx knows has none."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, key: Key) -> None:
+        self._inner, self._key = inner, key
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url.copy_merge_params(dict(self._key.params)) if self._key.params else request.url
+        headers = [*request.headers.multi_items(), *self._key.headers.items()]
+        sent = httpx.Request(request.method, url, headers=headers, stream=request.stream, extensions=request.extensions)
+        return await self._inner.handle_async_request(sent)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def open_client(
+    deadlines: Deadlines, key: Key | None = None, transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
+    """Return a client that obeys the outbound rules; close it."""
+    return httpx.AsyncClient(
+        trust_env=False,
+        follow_redirects=False,
+        timeout=httpx.Timeout(deadlines.read_s, connect=deadlines.connect_s),
+        transport=_Keyed(
+            transport or httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, http2=True), key or Key()
+        ),
+        headers={"user-agent": USER_AGENT, "accept-encoding": "gzip"},
+    )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)  # 10 ms to build, so once a process

@@ -7,27 +7,31 @@ Source: developers.jup.ag (jup-ag/docs, 2026-08-21) and answers recorded until 2
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal
 
 import structlog
 
+from enrichment.upstream.adapter import MAX_WAIT_S, Adapter, address, part
 from enrichment.upstream.errors import Malformed
-from enrichment.upstream.gate import PLANS, Purpose
 from enrichment.upstream.http import JSON_MAX_BYTES, Http
 from enrichment.upstream.ledger import Ledger
+from enrichment.upstream.plans import CREDITS, PLANS, Purpose
 from tokens import sanitize
 from tokens.facts import Metadata, Observation, Quote
 from tokens.mint import Mint, is_mint
 
 UPSTREAM = "jupiter"
-MAX_WAIT_S = 5.0  # a place for who has had less than its share comes within seconds
 LAUNCHPAD_GRAPHEMES, LAUNCHPAD_BYTES = 32, 64  # an open set; the longest seen, "letsbonk.fun", has 12
 SOCIALS = ("twitter", "telegram", "discord", "instagram", "tiktok")
 WEBSITES = (("website", "website"), ("other", "otherUrl"))  # our label, their key
 AUTHORITIES = (("mint_authority", "mintAuthority"), ("freeze_authority", "freezeAuthority"))  # our flag, their key
+
+Tag = Literal["verified", "lst", "stocks"]
+Category = Literal["toporganicscore", "toptraded", "toptrending"]
+Interval = Literal["5m", "1h", "6h", "24h"]
+CATEGORY_ROWS_MAX = 100  # documented; 75 to 77 rows are usual
 
 log = structlog.get_logger()
 
@@ -65,7 +69,7 @@ def parse_prices(payload: Any, received_at: datetime) -> dict[Mint, Observation]
 
 
 def _observed(row: Any, received_at: datetime) -> Observation | None:
-    mint = _address(row.get("id")) if isinstance(row, dict) else None
+    mint = address(row.get("id")) if isinstance(row, dict) else None
     if mint is None:
         return None
     quote = _quote(row)
@@ -97,9 +101,9 @@ def _metadata(row: Mapping[str, Any], received_at: datetime) -> Metadata:
         holder_count=sanitize.count(row.get("holderCount")),
         total_supply=sanitize.supply(row.get("totalSupply")),
         circulating_supply=sanitize.supply(row.get("circSupply")),
-        token_program=_address(row.get("tokenProgram")),
-        mint_authority=_address(row.get("mintAuthority")),
-        freeze_authority=_address(row.get("freezeAuthority")),
+        token_program=address(row.get("tokenProgram")),
+        mint_authority=address(row.get("mintAuthority")),
+        freeze_authority=address(row.get("freezeAuthority")),
         socials={network: url for network, url in socials.items() if url},
         websites=_websites(row),
     )
@@ -115,13 +119,13 @@ def _websites(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _risks(row: Mapping[str, Any]) -> set[str]:
     """Return what the audit warns of: an authority is named while it lives, and `…Disabled` is absent until then."""
-    audit = _part(row, "audit")
+    audit = part(row, "audit")
     risks = {flag for flag, key in AUTHORITIES if row.get(key) or (audit and audit.get(f"{key}Disabled") is not True)}
     return risks | ({"is_sus"} if audit.get("isSus") is True else set())
 
 
 def _quote(row: Mapping[str, Any]) -> Quote:
-    day = _part(row, "stats24h")
+    day = part(row, "stats24h")
     sides = [sanitize.amount_usd(day.get(side)) for side in ("buyVolume", "sellVolume")]
     known = [volume for volume in sides if volume is not None]
     return Quote(
@@ -130,9 +134,9 @@ def _quote(row: Mapping[str, Any]) -> Quote:
         volume_24h_usd=sanitize.amount_usd(sum(known)) if known else None,
         market_cap_usd=sanitize.amount_usd(row.get("mcap")),
         fdv_usd=sanitize.amount_usd(row.get("fdv")),
-        change_5m_pct=sanitize.percent(_part(row, "stats5m").get("priceChange")),
-        change_1h_pct=sanitize.percent(_part(row, "stats1h").get("priceChange")),
-        change_6h_pct=sanitize.percent(_part(row, "stats6h").get("priceChange")),
+        change_5m_pct=sanitize.percent(part(row, "stats5m").get("priceChange")),
+        change_1h_pct=sanitize.percent(part(row, "stats1h").get("priceChange")),
+        change_6h_pct=sanitize.percent(part(row, "stats6h").get("priceChange")),
         change_24h_pct=sanitize.percent(day.get("priceChange")),
         block_id=sanitize.count(row.get("priceBlockId")),
     )
@@ -147,51 +151,33 @@ def _price_quote(entry: Mapping[str, Any]) -> Quote:
     )
 
 
-def _part(row: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    part = row.get(key)
-    return part if isinstance(part, dict) else {}
-
-
-def _address(value: Any) -> Mint | None:
-    return Mint(value) if isinstance(value, str) and is_mint(value) else None
-
-
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One kind of call: where, under which parameter, how many mints at most, how its answer is read."""
+    """One kind of call: where, at what cost, under which parameter, how many mints at most, how its answer is read."""
 
     path: str
-    parse: Callable[[Any, datetime], dict[Mint, Observation]]
+    credits: int
+    parse: Callable[[Any, datetime], dict[Mint, Observation]] = parse_tokens
     param: str = ""
     mints_max: int = 0
     max_bytes: int = JSON_MAX_BYTES
 
 
-SEARCH = Endpoint("/tokens/v2/search", parse_tokens, "query", 100)  # 100 documented; nobody says what happens above
-PRICES = Endpoint("/price/v3", parse_prices, "ids", 50)  # 50 documented; above, silently dropped (seen 2026-10-03)
-RECENT = Endpoint("/tokens/v2/recent", parse_tokens)
-TAG = Endpoint("/tokens/v2/tag", parse_tokens, "query", max_bytes=60_000_000)  # verified: 5 to 10 MB in one answer
+COST = CREDITS[UPSTREAM]
+# 100 mints documented; nobody says what happens above.
+SEARCH = Endpoint("/tokens/v2/search", COST["search"], param="query", mints_max=100)
+# 50 documented; above, silently dropped (seen 2026-10-03).
+PRICES = Endpoint("/price/v3", COST["price"], parse_prices, param="ids", mints_max=50)
+RECENT = Endpoint("/tokens/v2/recent", COST["recent"])
+# verified: 5 to 10 MB in one answer.
+TAG = Endpoint("/tokens/v2/tag", COST["tag"], param="query", max_bytes=60_000_000)
+CATEGORY = Endpoint("/tokens/v2/{category}/{interval}", COST["category"], param="limit")
 
 
-class Jupiter:
-    """One Jupiter account; every call passes the account's gate. Use it as an async context manager.
+class Jupiter(Adapter):
+    """One Jupiter account."""
 
-    Every `fetch_` raises UpstreamError and waits up to `max_wait_s` for the gate before it gives up.
-    """
-
-    def __init__(self, client: Http) -> None:
-        self._http = client
-
-    def __repr__(self) -> str:
-        return f"Jupiter({self._http!r})"
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._http.__aexit__(kind, error, trace)
+    upstream = UPSTREAM
 
     async def fetch_search(
         self, mints: Sequence[Mint], purpose: Purpose, *, max_wait_s: float = MAX_WAIT_S
@@ -209,9 +195,28 @@ class Jupiter:
         """Return the tokens whose first pool is newest: 30, which span about 70 seconds of launches."""
         return list((await self._fetch(RECENT, purpose=purpose, max_wait_s=max_wait_s)).values())
 
+    async def fetch_tagged(
+        self, tag: Tag = "verified", *, purpose: Purpose = "detect", max_wait_s: float = MAX_WAIT_S
+    ) -> list[Observation]:
+        """Return every token with the tag in one answer; `verified` are about 4,000."""
+        return list((await self._fetch(TAG, tag, purpose=purpose, max_wait_s=max_wait_s)).values())
+
     async def fetch_verified(self, *, purpose: Purpose = "detect", max_wait_s: float = MAX_WAIT_S) -> list[Observation]:
-        """Return every token tagged as verified, about 4,000."""
-        return list((await self._fetch(TAG, "verified", purpose=purpose, max_wait_s=max_wait_s)).values())
+        """Return every token tagged as verified."""
+        return await self.fetch_tagged("verified", purpose=purpose, max_wait_s=max_wait_s)
+
+    async def fetch_category(
+        self,
+        category: Category,
+        interval: Interval = "24h",
+        *,
+        purpose: Purpose = "detect",
+        max_wait_s: float = MAX_WAIT_S,
+    ) -> list[Observation]:
+        """Return the tokens that lead a category, best first; fewer than asked for is not the end of anything."""
+        endpoint = replace(CATEGORY, path=CATEGORY.path.format(category=category, interval=interval))
+        found = await self._fetch(endpoint, str(CATEGORY_ROWS_MAX), purpose=purpose, max_wait_s=max_wait_s)
+        return list(found.values())
 
     async def _fetch_mints(
         self, endpoint: Endpoint, mints: Sequence[Mint], *, purpose: Purpose, max_wait_s: float
@@ -240,11 +245,13 @@ class Jupiter:
             max_wait_s=max_wait_s,
             max_bytes=endpoint.max_bytes,
             parse=read,
+            cost=endpoint.credits,
         )
         return found
 
 
-def jupiter(base_url: str, api_key: str, plan_name: str) -> Jupiter:
+def jupiter(base_url: str, api_key: str, plan_name: str, billing_day: int = 1) -> Jupiter:
     """Return a client of the account with `api_key` (none: keyless) on the plan of that name."""
-    headers = {"x-api-key": api_key} if api_key else {}
-    return Jupiter(Http(UPSTREAM, base_url, headers=headers, ledger=Ledger(UPSTREAM, PLANS[UPSTREAM][plan_name])))
+    plan = replace(PLANS[UPSTREAM][plan_name], billing_day=billing_day)
+    key = {"x-api-key": api_key} if api_key else {}
+    return Jupiter(Http(UPSTREAM, base_url, secret_headers=key, ledger=Ledger(UPSTREAM, plan)))

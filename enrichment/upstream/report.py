@@ -10,7 +10,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
-Outcome = Literal["ok", "failed", "throttled", "refused", "neutral"]
+Outcome = Literal["ok", "failed", "throttled", "exhausted", "refused", "neutral"]
 
 DECLINED = frozenset({400, 404, 410, 413, 414, 422})  # this one request is at fault, not the upstream
 REFUSED = frozenset({401, 402, 403})  # no key, no credit, no access
@@ -21,13 +21,15 @@ _NUMBER = re.compile(r"\s*-?[0-9]{1,15}(\.[0-9]{1,9})?\s*")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome of one call, with the headers it carried (looked up in lower case).
+    """The outcome of one call, with the headers it carried (looked up in lower case) and how long it took.
 
-    `failed` counts against the upstream; `neutral` (cancelled, or our own bad request) does not.
+    `failed` counts against the upstream; `neutral` (cancelled, or our own bad request) does not. `exhausted` is not
+    `throttled`: the one lasts until the month's credits return, the other for seconds.
     """
 
     outcome: Outcome
     headers: Mapping[str, str] = field(default_factory=dict)
+    took_s: float = 0.0
 
     @property
     def is_used_up(self) -> bool:
@@ -50,17 +52,6 @@ class Report:
         """Return a header's number; +inf when there is none, which is neither used up nor a time."""
         value = self.headers.get(header, "")
         return float(value) if _NUMBER.fullmatch(value) else math.inf
-
-
-def outcome_of(status: int) -> Outcome:
-    """Return what an HTTP status means for the gate; of a 200 the body has the last word."""
-    if status == 200:
-        return "ok"
-    if status == 429:
-        return "throttled"
-    if status in REFUSED:
-        return "refused"
-    return "neutral" if status in DECLINED else "failed"
 
 
 def _http_date(value: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import signal
 import socket
@@ -15,10 +16,11 @@ from typing import Any
 import uvicorn
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from enrichment.sandbox.faults import FAULTS
+from enrichment.sandbox import faults
 from enrichment.sandbox.market import Market
 from enrichment.sandbox.mint_file import BadMintFile, MintFile
 from enrichment.sandbox.server import Sandbox
+from enrichment.sandbox.wire import HungUp
 
 HOST = "127.0.0.1"
 _FEWEST_MINTS, _MOST_MINTS = 10, 1_000_000
@@ -43,7 +45,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--since", type=_moment, help="list launches from this ISO time on; the same one continues a list"
         )
-        parser.add_argument("--fault", nargs="+", action="extend", choices=FAULTS, default=[], metavar="NAME")
+        parser.add_argument(
+            "--fault", nargs="+", action="extend", type=_fault, default=[], metavar="NAME",
+            help="what goes wrong, everywhere (http_500) or with one upstream (helius:stall)",
+        )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Listen, say so in one line, and serve until a signal comes."""
@@ -82,6 +87,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _serve(app: Sandbox, listener: socket.socket) -> None:
+    logging.getLogger("uvicorn.error").addFilter(_is_unexpected)
     config = uvicorn.Config(
         app,
         lifespan="off",
@@ -91,6 +97,19 @@ def _serve(app: Sandbox, listener: socket.socket) -> None:
         timeout_graceful_shutdown=_STOP_S,
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _is_unexpected(record: logging.LogRecord) -> bool:
+    """Say whether a line is worth logging: that an answer was broken off as ordered is not."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HungUp))
+
+
+def _fault(text: str) -> str:
+    try:
+        faults.chosen([text])
+    except faults.UnknownFault as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def _port(text: str) -> int:
