@@ -24,7 +24,7 @@ check: $(VENV)/.installed-dev ## lint, types, import contract, tests: what CI ru
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
 	@$(BIN)/python -W ignore manage.py makemigrations --check --dry-run
-	@$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory test
 
 bench: $(VENV)/.installed-dev ## side-by-side measurements as ratios, one JSON line and one table row per figure
 	@$(BIN)/python -m bench
