@@ -238,7 +238,7 @@ JOBS = {
     "tokens.tasks.upkeep": "*/10 * * * * 0",
 }
 PULSE_BUDGET_S = 28  # one task beats this long, then hands over; just under django-q2's 30 s scheduler pass
-PULSE_LEASE_S = 5  # an unrenewed leader is replaced after this long
+PULSE_LEASE_S = 10  # an unrenewed leader is replaced after this long; a slot may wait 5 s for its gate
 Q_CLUSTER = {
     "name": "tokensite",
     "orm": "default",  # its Redis broker loses a killed worker's task; this one redelivers it
