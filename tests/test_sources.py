@@ -20,6 +20,7 @@ from enrichment.models import EnrichmentState, ListAbsence, ListRun, ListSnapsho
 from tests.conftest import NOW, Lists, mint, world
 from tests.upstreams import Upstreams
 from tokens import digests
+from tokens.leasing import database_now
 from tokens.models import Installation, OutboxEvent, Token, TokenPrice
 
 pytestmark = pytest.mark.django_db
@@ -247,3 +248,14 @@ def test_a_sick_list_server_takes_nothing_away(upstreams: Upstreams, fault: str)
     assert outcome.accepted
     assert Token.objects.count() - before == outcome.new
     assert Token.objects.filter(removed_at=None).count() == Token.objects.count()
+
+
+def test_a_feed_whose_gate_is_shut_is_asked_again_when_it_opens(upstreams: Upstreams) -> None:
+    sources.ensure_sources(NOW)
+    ListSource.objects.exclude(kind="jupiter_recent").update(enabled=False)
+    now = database_now()
+    with upstreams.failing("rate_limited"):
+        (outcome,) = sources.run_due(now)
+    assert not outcome.accepted
+    due_at = ListSource.objects.get(kind="jupiter_recent").due_at
+    assert timedelta(0) < due_at - now < timedelta(seconds=15)
