@@ -86,11 +86,11 @@ def test_a_pools_address_leads_back_to_it(market, pools):
 
 
 def test_one_launch_in_a_hundred_graduates_to_a_pool_of_its_own(market):
-    ids = market.universe.newest(NOW_S, 60_000)
-    traits = market.observe(ids, NOW_S).traits
+    ids = market.universe.newest(NOW_S, 40_000)
+    traits = market.traits(ids)
     assert np.isfinite(traits.graduated_s[traits.is_curve]).mean() == pytest.approx(0.01, abs=0.002)
     assert not np.isfinite(traits.graduated_s[~traits.is_curve]).any()
-    assert market.graduates(NOW_S, 60_000).tolist() == ids[traits.graduated_s <= NOW_S].tolist()
+    assert market.graduates(NOW_S, 40_000).tolist() == ids[traits.graduated_s <= NOW_S].tolist()
 
 
 def test_graduation_moves_a_token_from_its_curve_to_its_pool(market):
@@ -106,7 +106,7 @@ def test_graduation_moves_a_token_from_its_curve_to_its_pool(market):
 
 
 def test_a_graduate_has_climbed_and_is_traded(market):
-    ids = market.graduates(NOW_S, 60_000)[:100]
+    ids = market.graduates(NOW_S, 30_000)[:50]
     traits = market.observe(ids, NOW_S).traits
     rise = [
         market.observe(ids[place : place + 1], at_s).price_usd[0][0] / traits.start_usd[place]

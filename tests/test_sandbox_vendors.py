@@ -26,7 +26,7 @@ STRANGER = Market(seed=77).universe.mints(np.array([5], dtype=np.uint64))[0]
 
 @pytest.fixture
 def stage() -> Stage:
-    return Stage()
+    return Stage(mints=1_100)
 
 
 def prices_of(rows: list[dict], key: str, mint: str = "mint") -> dict[str, Decimal]:
@@ -224,7 +224,7 @@ async def test_the_older_endpoint_holds_thirty_pairs_for_all_tokens_together(sta
 
 
 async def test_all_pairs_of_a_token_hold_traps(stage):
-    ids = np.arange(4, 1_000, dtype=np.uint64)
+    ids = np.arange(4, 500, dtype=np.uint64)
     pools = pools_of(stage.market, stage.market.observe(ids, NOW_S), NOW_S)
     quoted = ids[stage.market.chance.unit("quoted", ids) < 0.02]
     rows = []
@@ -497,7 +497,7 @@ def test_the_smallest_market_has_an_answer_to_everything_at_any_time(lens, now_s
 
 
 def test_every_price_anybody_states_is_positive_at_any_speed():
-    for speed in (0.01, 60.0, 10_000.0):
+    for speed in (0.01, 10_000.0):
         answers = [orjson.loads(answer) for answer in said(Market(seed=5, speed=speed)) if answer]
         prices = [
             Decimal(str(row[key]))

@@ -26,7 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 Sleep = Callable[[float], Awaitable[None]]
 
 MAX_BODY_BYTES = 1_000_000  # of a request; a thousand mints have 47 kB
-_BOMB_BLOCK, _BOMB_BLOCKS = b" " * (1 << 20), 200  # above any cap of ours, in a fifth of a megabyte
+_BOMB_BLOCK, _BOMB_BLOCKS = b" " * (1 << 20), 160  # above any cap of ours, in a sixth of a megabyte
 
 
 class HungUp(Exception):
@@ -90,7 +90,7 @@ def breakage(wrong: frozenset[str]) -> str:
 
 @cache
 def bomb() -> bytes:
-    """Return gzip that is small on the wire and unpacks to 200 MiB: a JSON array of nothing but blanks."""
+    """Return gzip that is small on the wire and unpacks to 160 MiB: a JSON array of nothing but blanks."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     first = packer.compress(b"[" + _BOMB_BLOCK) + packer.flush(zlib.Z_FULL_FLUSH)
     # What lies between two full flushes refers to nothing before it, so it can be repeated.
