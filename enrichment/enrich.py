@@ -11,9 +11,9 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from enrichment.collect import Collected, collect
+from enrichment.collect import collect
 from enrichment.models import EnrichmentState
-from enrichment.upstream.errors import GateShut, RateLimited
+from enrichment.upstream.errors import UpstreamError, named_retry
 from tokens import bulk, store
 from tokens.facts import Facts
 from tokens.leasing import Claim, claim_by_level, settle
@@ -92,7 +92,7 @@ def run_once(now: datetime) -> Report:
     mints = dict(Token.objects.filter(id__in=[s.token_id for s in claim.rows]).values_list("id", "mint"))
     collected = collect([Mint(m) for m in mints.values()], "enrich")
     if collected.error is not None:
-        return _release(claim, collected, now)
+        return _release(claim, collected.error, now)
     return _conclude(claim, mints, collected.facts, now)
 
 
@@ -132,10 +132,9 @@ def _conclude(
     return Report(claimed=len(rows), complete=len(found), absent=len(absent))
 
 
-def _release(claim: Claim[EnrichmentState], collected: Collected, now: datetime) -> Report:
+def _release(claim: Claim[EnrichmentState], error: UpstreamError, now: datetime) -> Report:
     """Give the rows back as they were: an outage touches no token's standing."""
-    error = collected.error
-    retry_at = error.retry_at if isinstance(error, GateShut | RateLimited) else None
+    retry_at = named_retry(error)
     due_at = max(now, retry_at or now + AFTER_OUTAGE)
     settle(claim, [{"token_id": s.token_id, "due_at": due_at} for s in claim.rows], [])
     if retry_at is None:

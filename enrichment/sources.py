@@ -21,7 +21,7 @@ from enrichment.detection import NotAList
 from enrichment.intake import Fetched, Outcome
 from enrichment.models import ListRun, ListSource
 from enrichment.upstream.download import ListBody, fetch_list
-from enrichment.upstream.errors import GateShut, RateLimited, UpstreamError
+from enrichment.upstream.errors import UpstreamError, named_retry
 from tokens import store
 from tokens.facts import Observation
 from tokens.leasing import Claim, claim_due, settle
@@ -93,8 +93,9 @@ def run(claim: Claim[ListSource], now: datetime, *, is_dry: bool = False) -> Out
     try:
         fetched = fetch(source, is_dry=is_dry)
     except (NotAList, UpstreamError, OSError) as error:
-        retry_at = error.retry_at if isinstance(error, GateShut | RateLimited) else next_at
-        outcome = _settled(replace(this, next_at=retry_at), replace(outcome, reason=_reason(error)))
+        outcome = _settled(
+            replace(this, next_at=named_retry(error) or next_at), replace(outcome, reason=_reason(error))
+        )
     else:
         outcome = _take_in(this, fetched, outcome)
     _log(outcome)

@@ -14,7 +14,7 @@ import structlog
 from django.db import transaction
 
 from enrichment.collect import collect
-from enrichment.upstream.errors import GateShut, RateLimited, UpstreamError
+from enrichment.upstream.errors import UpstreamError, named_retry
 from refresh import policy, queue
 from refresh.models import RefreshRun, RefreshState
 from refresh.policy import Outcome, Tier
@@ -97,8 +97,8 @@ def _settled(
 
 def _put_off(claim: Claim[RefreshState], error: UpstreamError, now: datetime, begun: float) -> Report:
     """Give the batch back: a shut gate or an outage says nothing about any token."""
-    is_wait = isinstance(error, GateShut | RateLimited)
-    retry_at = error.retry_at if isinstance(error, GateShut | RateLimited) else now + AFTER_OUTAGE
+    named_at = named_retry(error)
+    is_wait, retry_at = named_at is not None, named_at or now + AFTER_OUTAGE
     rows = [
         {
             "token_id": s.token_id,

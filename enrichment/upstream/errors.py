@@ -94,3 +94,8 @@ def of_status(upstream: str, status: int) -> UpstreamError:
         return Declined(upstream, f"answered {status}", status=status)
     hint = ": a redirect, which is never followed" if 300 <= status < 400 else ""
     return Unavailable(upstream, f"answered {status}{hint}", status=status)
+
+
+def named_retry(error: Exception) -> datetime | None:
+    """Return when `error` itself says to ask again; None for a failure, which names no time."""
+    return error.retry_at if isinstance(error, GateShut | RateLimited) else None
